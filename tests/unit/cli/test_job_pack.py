@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from veriframe.cli.app import app
 from veriframe.creator.packing.packing import Packing
 from veriframe.model.bundle.job_file import parse_job_file
-from veriframe.model.bundle.travel import Kind, NamedFile
+from veriframe.model.bundle.travel import Kind, NamedFile, Shape
 from veriframe.model.rendering.scene import SceneLimits
 
 
@@ -28,16 +28,22 @@ class Desk:
         self.scene = self.home / "shot.blend"
         self.scene.write_bytes(blend(block(b"REND", b"x" * 72)))
         self.pictures = [self.other / f"{name}.png" for name in ("a", *(f"b_{n}" for n in range(30)), "z")]
-        hidden = self.other / ".private" / "key.png"
-        for picture in (*self.pictures, hidden):
+        self.hidden = self.other / ".private" / "key.png"
+        for picture in (*self.pictures, self.hidden):
             picture.write_bytes(b"x")
-        named = tuple(
-            NamedFile(kind=Kind.IMAGE, block="b", path=str(path), owner=str(self.scene))
-            for path in (*self.pictures, hidden)
-        )
         self.renderer = FakeRenderer()
-        packer = FakePacker(self.renderer, {str(self.scene): named})
-        self.packing = Packing(packer=packer, renderer=self.renderer, limits=SceneLimits())
+        self.packer = FakePacker(self.renderer)
+        self.name(*self.pictures)
+        self.packing = Packing(packer=self.packer, renderer=self.renderer, limits=SceneLimits())
+
+    def name(self, *paths: Path, kind: Kind = Kind.IMAGE, shape: Shape = Shape.FILE) -> None:
+        """The scene names these files, too."""
+        before = self.packer.listings.get(str(self.scene), ())
+        named = (
+            NamedFile(kind=kind, block="b", path=str(path), owner=str(self.scene), shape=shape)
+            for path in paths
+        )
+        self.packer.listings[str(self.scene)] = (*before, *named)
 
     def call(self, *options: str) -> tuple[int, str, str]:
         """Exit code, stdout, stderr."""
@@ -60,19 +66,55 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 def test_everything_from_elsewhere_is_named(desk: Desk) -> None:
     """The last file as well as the first: none hides behind others (fault_142)."""
+    font = desk.home.parent / "elsewhere" / "secret.ttf"
+    font.parent.mkdir()
+    font.write_bytes(b"x")
+    desk.name(font, kind=Kind.FONT)
     code, out, told = desk.call("--frames", "1-4", "--chunk", "2")
     assert code == 0
-    assert str(desk.pictures[0]) in told
-    assert str(desk.pictures[-1]) in told
-    assert f"{desk.pictures[1]} and 29 more" in told
-    assert "key.png" in told.partition("Left out")[2]
+    lines = [line.strip() for line in told.splitlines() if line.startswith("  ")]
+    # The rarest kind comes first, and no name stands for others but the two ends of a run of numbers.
+    assert lines == [
+        *(f"1 × font in {font.parent}:", "secret.ttf", f"32 × image in {desk.other}:"),
+        *("a.png", "b_0.png to b_9.png (10 files)", "b_10.png to b_29.png (20 files)", "z.png"),
+    ]
     assert str(desk.target) in out
     bundle = parse_job_file((desk.target / "job.json").read_bytes())
     assert (bundle.frames, bundle.chunk) == ((1, 2, 3, 4), 2)
 
 
+def test_what_a_folder_or_a_pattern_brings_is_named(desk: Desk) -> None:
+    """Also from the scene's own folder, which may be one of downloads (fault_147)."""
+    for name in ("tex/s_1.png", "tex/s_2.png", "tex/plain.png", "sim/data/fluid_data_0001.vdb"):
+        (desk.home / name).parent.mkdir(parents=True, exist_ok=True)
+        (desk.home / name).write_bytes(b"x")
+    desk.name(desk.home / "sim", kind=Kind.FLUID_CACHE, shape=Shape.FOLDER)
+    desk.name(desk.home / "tex" / "s_1.png", shape=Shape.SEQUENCE)
+    desk.name(desk.home / "tex" / "plain.png")
+    code, out, told = desk.call("--json", "--no-check")
+    assert code == 0
+    listed = told.partition("From caches")[2]
+    assert "fluid_data_0001.vdb" in listed
+    assert "s_1.png to s_2.png (2 files)" in listed
+    assert "plain.png" not in listed
+    assert json.loads(out)["collected"] == [
+        *(str(desk.home / name) for name in ("sim/data/fluid_data_0001.vdb", "tex/s_1.png", "tex/s_2.png"))
+    ]
+
+
+def test_equal_pixels_prove_nothing_if_a_file_could_not_travel(desk: Desk) -> None:
+    """Neither picture had it (fault_130)."""
+    desk.name(desk.hidden)
+    code, out, told = desk.call()
+    assert code == 7
+    assert "key.png" in told.partition("Left out")[2]
+    assert "is not known: it lacks" in out
+    assert "is the same" not in out
+
+
 def test_scripts_read_the_same(desk: Desk) -> None:
     """One object, with the comparison, the estimate and all files from elsewhere."""
+    desk.packer.unknown = ("Brush: /x",)
     code, out, _ = desk.call("--json", "--set", "machine_hour_strk=2")
     told = json.loads(out)
     assert code == 0
@@ -85,9 +127,11 @@ def test_scripts_read_the_same(desk: Desk) -> None:
 
 def test_a_difference_has_an_exit_code_of_its_own(desk: Desk) -> None:
     """The bundle is there, and what may be missing is named."""
+    desk.name(desk.hidden)
     desk.renderer.scripts = {desk.scene.read_bytes() + b"[": Script(colour=(1, 2, 3))}
     code, out, _ = desk.call()
     assert code == 7
+    assert "differs" in out
     assert "key.png" in out
     assert (desk.target / "job.json").exists()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -11,10 +11,9 @@ from veriframe.cli.display import show
 from veriframe.creator.packing.values import Comparison, Found, Packed, TakenFile
 from veriframe.model.bundle.estimate import Estimate
 from veriframe.model.bundle.job_file import format_frames
+from veriframe.model.bundle.patterns import runs
 from veriframe.model.bundle.travel import Kind
 from veriframe.model.quantities import format_size, format_span, format_strk
-
-_NUMBER = re.compile(r"\d+")
 
 
 def say_found(found: Found) -> None:
@@ -25,26 +24,31 @@ def say_found(found: Found) -> None:
     parts = [f"{len(sizes)} × {kind}, {format_size(sum(sizes))}" for kind, sizes in counts.items()]
     show.err.print(f"Beside the scene: {'; '.join(parts) or 'nothing'}.", markup=False)
     if found.outside:
-        say_outside(found.outside)
+        say_files("From outside the scene's folder:", found.outside)
+    # Those from outside are named already.
+    if collected := [file for file in found.collected if not file.is_outside]:
+        say_files("From caches, sequences and tiles in the scene's folder:", collected)
     for left in found.left_out:
         style = "yellow" if left.is_used else "dim"
         show.err.print(f"Left out: {show.clean(left.sentence)}", style=style, markup=False)
 
 
-def say_outside(files: Sequence[TakenFile]) -> None:
-    """Name all files that a scene takes from elsewhere on this machine: none may hide behind others.
+def say_files(title: str, files: Sequence[TakenFile]) -> None:
+    """Name all files that a person may not expect in a bundle: none may hide behind others.
 
-    Files whose names differ in numbers alone share a line.
+    They are grouped by folder, rarest kinds first. Of files that are numbered without a gap, the first and
+    the last are named: these tell the others.
     """
-    show.err.print("From outside the scene's folder, named by the scene:", style="yellow")
-    alike: dict[tuple[str, str], list[str]] = {}
+    show.err.print(title, style="yellow")
+    counts = Counter(file.kind for file in files)
+    groups: dict[tuple[Kind, str], list[str]] = {}
     for file in files:
-        alike.setdefault((str(file.source.parent), _NUMBER.sub("#", file.source.name)), []).append(
-            str(file.source)
-        )
-    for paths in alike.values():
-        more = f" and {len(paths) - 1} more with other numbers" if len(paths) > 1 else ""
-        show.err.print(f"  {show.clean(paths[0])}{more}", style="yellow", markup=False)
+        groups.setdefault((file.kind, str(file.source.parent)), []).append(file.source.name)
+    for (kind, folder), names in sorted(groups.items(), key=lambda group: (counts[group[0][0]], group[0])):
+        show.err.print(f"  {len(names)} × {kind} in {show.clean(folder)}:", style="yellow", markup=False)
+        for run in runs(names):
+            last = f" to {show.clean(run[-1])} ({len(run)} files)" if len(run) > 1 else ""
+            show.err.print(f"    {show.clean(run[0])}{last}", style="yellow", markup=False)
 
 
 def packed_facts(packed: Packed) -> dict[str, str]:
@@ -76,9 +80,12 @@ def estimate_facts(estimate: Estimate) -> dict[str, str]:
 def compared(comparison: Comparison) -> str:
     """Whether the bundle renders as its original does, in a sentence."""
     where = f"Frame {comparison.frame} at {comparison.width}×{comparison.height}"
+    if comparison.lacking and not comparison.difference:
+        return f"Whether the bundle renders as your files do is not known: it lacks {comparison.lacking}."
     if comparison.is_equal:
         return f"{where} is the same from the bundle as from your files."
-    return f"{where} differs from the one of your files: {comparison.difference}."
+    lacking = f", and the bundle lacks {comparison.lacking}" if comparison.lacking else ""
+    return f"{where} differs from the one of your files: {comparison.difference}{lacking}."
 
 
 def as_object(packed: Packed, comparison: Comparison | None, estimate: Estimate | None) -> dict[str, Any]:
@@ -90,6 +97,7 @@ def as_object(packed: Packed, comparison: Comparison | None, estimate: Estimate 
         "frames": format_frames(packed.bundle.frames),
         "chunk": packed.bundle.chunk,
         "outside": list(packed.outside),
+        "collected": list(packed.collected),
         "left_out": [asdict(left) for left in packed.left_out],
         "traces": list(packed.traces),
         "warnings": list(packed.verdict.warnings),

@@ -97,10 +97,9 @@ def _packed(
         packing.pack_and_check(scene, target, given.options(), is_checked=is_checked)
     )
     if comparison is not None and not comparison.is_equal:
-        raise SettingsError(
-            f"The bundle renders another picture than your scene: {comparison.difference}. Correct that, or "
-            "post it nevertheless with --no-check."
-        )
+        from veriframe.cli.display.bundle_view import compared  # noqa: PLC0415
+
+        raise SettingsError(f"{compared(comparison)} Correct that, or post it nevertheless with --no-check.")
     note = OrderNote(
         name=scene.name,
         size=(packed.verdict.inspection.width, packed.verdict.inspection.height),

@@ -11,7 +11,8 @@ from veriframe.causes import cause_of
 from veriframe.creator.packing.values import LeftOut, TakenFile
 from veriframe.errors import Code, JobRejected
 from veriframe.model.bundle.layout import Layout
-from veriframe.model.bundle.travel import ENDINGS, Kind, NamedFile, Shape, is_inside, pattern_of, refusal
+from veriframe.model.bundle.patterns import holds_one_of, is_cache_name, sequence_of
+from veriframe.model.bundle.travel import Kind, NamedFile, Shape, is_inside, refusal, tiles_of
 from veriframe.model.text import printable
 
 MOST_FILES = 19_000
@@ -20,6 +21,8 @@ MOST_FILES = 19_000
 _DEEPEST = 8
 _FIND = "Find it with File, External Data, Find Missing Files, and save the scene."
 _MOVE = "If it is meant to be public, copy it to the scene's folder under a plain name."
+_GAP = "Number the files without a gap, or move away those that are no part of it."
+_OWN_FOLDER = "Move it out of the folder of the scene, or of your files, and name the new folder in Blender."
 
 
 class Gathering:
@@ -51,12 +54,12 @@ class Gathering:
         self._named.add(file)
         if file.shape is Shape.FOLDER:
             self._add_folder(file)
-        elif (pattern := pattern_of(file)) is not None:
+        elif (names := self._alike(file)) is not None:
             folder, taken = os.path.dirname(file.path), 0  # noqa: PTH120 - names need not be text
             place = self._layout.place(file.path, file.kind)
-            for name in _names(folder):
-                if pattern.fullmatch(name) and not self._unfit(f"{folder}/{name}", file.kind):
-                    self._take(file.kind, f"{folder}/{name}", f"{_folder_of(place)}{name}")
+            for name in names:
+                if not self._unfit(f"{folder}/{name}", file.kind):
+                    self._take(file.kind, f"{folder}/{name}", f"{_folder_of(place)}{name}", is_collected=True)
                     taken += 1
             self._keep(file, place, taken)
         elif why := self._unfit(file.path, file.kind):
@@ -66,8 +69,25 @@ class Gathering:
             self._take(file.kind, file.path, place)
             self._keep(file, place, 1)
 
+    def _alike(self, file: NamedFile) -> list[str] | None:
+        """The names of its tiles, or of its numbered sequence, in order; None for a single file."""
+        if file.shape not in {Shape.TILES, Shape.SEQUENCE}:
+            return None
+        names = _names(os.path.dirname(file.path))  # noqa: PTH120 - names need not be text
+        if (pattern := tiles_of(file)) is not None:
+            return [name for name in names if pattern.fullmatch(name)]
+        taken, others = sequence_of(file, names)
+        if others:
+            self._leave_out(
+                file, f"after a gap in its numbers there are more files, such as {others[0]}", _GAP
+            )
+        return taken or None
+
     def _add_folder(self, file: NamedFile) -> None:
-        found = list(_below(file.path))
+        if self._is_too_wide(file):
+            self._leave_out(file, "a cache of its own needs a folder of its own", _OWN_FOLDER)
+            return
+        found = [path for path in _below(file.path) if is_cache_name(path[len(file.path) + 1 :], file.kind)]
         # A cache that nothing has written yet needs no words: what lacks one is told by the inspection.
         if not found and file.is_derived:
             return
@@ -77,11 +97,19 @@ class Gathering:
             place = self._layout.place(file.path, file.kind)
         taken = 0
         for path in found:
-            if path.rpartition(".")[2].lower() in ENDINGS[file.kind] and not self._unfit(path, file.kind):
+            if not self._unfit(path, file.kind):
                 where = "" if file.kind is Kind.BAKE else f"{place}{path[len(file.path) :]}"
-                self._take(file.kind, path, where)
+                self._take(file.kind, path, where, is_collected=True)
                 taken += 1
         self._keep(file, place, taken)
+
+    def _is_too_wide(self, file: NamedFile) -> bool:
+        """Whether a cache's folder holds the scene, its library or all that a person has."""
+        homes = [self._home, os.path.expanduser("~")]  # noqa: PTH111 - there may be no such folder
+        if file.owner:
+            homes.append(os.path.dirname(file.owner))  # noqa: PTH120 - names need not be text
+        homes += [os.path.realpath(home) for home in homes]
+        return any(holds_one_of(folder, homes) for folder in (file.path, os.path.realpath(file.path)))
 
     def _keep(self, file: NamedFile, place: str, taken: int) -> None:
         if taken:
@@ -89,7 +117,7 @@ class Gathering:
         else:
             self._leave_out(file, "no such file is there")
 
-    def _take(self, kind: Kind, path: str, place: str) -> None:
+    def _take(self, kind: Kind, path: str, place: str, *, is_collected: bool = False) -> None:
         if path in self.files:
             return
         source, real = Path(path), Path(path).resolve()
@@ -100,6 +128,7 @@ class Gathering:
             place=place,
             size_bytes=real.stat().st_size,
             is_outside=not is_inside(path, self._home) or not is_inside(str(real), self._home),
+            is_collected=is_collected,
         )
         if len(self.files) > MOST_FILES:
             raise JobRejected(
@@ -124,10 +153,11 @@ class Gathering:
             return "there is no such file" if isinstance(error, FileNotFoundError) else _cause(error)
         return ""
 
-    def _leave_out(self, file: NamedFile, why: str) -> None:
+    def _leave_out(self, file: NamedFile, why: str, remedy: str = "") -> None:
         shown = printable(file.path.encode(errors="surrogateescape").decode(errors="replace"), 300)
         what = f"{file.kind} “{shown}” of “{file.block}”"
-        remedy = _FIND if "no such file" in why else _MOVE
+        remedy = remedy or (_FIND if "no such file" in why else _MOVE)
+        why = printable(why.encode(errors="surrogateescape").decode(errors="replace"), 300)
         self.left_out[file.path] = LeftOut(what=what, why=why, remedy=remedy, is_used=file.is_used)
 
 

@@ -151,6 +151,7 @@ class Packing:
             left_out=found.left_out,
             traces=tuple(traces),
             outside=tuple(str(file.source) for file in found.outside),
+            collected=tuple(str(file.source) for file in found.collected),
         )
 
 

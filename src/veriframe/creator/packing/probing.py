@@ -46,7 +46,8 @@ async def compare(packer: ScenePacker, renderer: Renderer, found: Found, packed:
         frame=number,
         width=frame.width,
         height=frame.height,
-        difference="" if is_equal else _difference(packed),
+        difference="" if is_equal else "their pixels differ",
+        lacking=some_names([left.what for left in packed.left_out if left.is_used], limit=400),
     )
 
 
@@ -62,12 +63,6 @@ async def _with_bakes(packer: ScenePacker, found: Found, folder: Path) -> dict[s
         saved[path] = folder / f"{len(saved)}.blend"
         await packer.rewrite(source, others, {named: named for named in found.paths}, path, saved[path])
     return saved
-
-
-def _difference(packed: Packed) -> str:
-    if used := [left.what for left in packed.left_out if left.is_used]:
-        return f"the bundle lacks what could not travel: {some_names(used, limit=400)}"
-    return "their pixels differ, and nothing is known to be missing"
 
 
 async def estimate(renderer: Renderer, packed: Packed, hour_fri: int | None) -> Estimate:

@@ -16,7 +16,8 @@ class TakenFile:
     """A file that goes into the bundle: its path as it is named, where links lead, and its place there.
 
     An empty place: it becomes a part of the scene. `is_outside`: it lies neither in the scene's folder nor
-    below, so that its owner may not expect it to be published.
+    below, so that its owner may not expect it to be published. `is_collected`: the scene does not name it,
+    but its folder, or a sequence or tiles that it belongs to.
     """
 
     kind: Kind
@@ -25,6 +26,7 @@ class TakenFile:
     place: str
     size_bytes: int
     is_outside: bool
+    is_collected: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,11 @@ class Found:
         return tuple(file for file in self.files if file.is_outside)
 
     @property
+    def collected(self) -> tuple[TakenFile, ...]:
+        """The files that no scene names by themselves."""
+        return tuple(file for file in self.files if file.is_collected)
+
+    @property
     def blends(self) -> Mapping[str, Path]:
         """The scene and its libraries, by the paths that scenes name."""
         return {str(self.scene): self.scene, **self.libraries}
@@ -84,7 +91,8 @@ class Packed:
 
     `chunk_is_given`: the creator chose the bundle's chunk. `traces` are paths of this machine that are still
     in a file, as `PLACE: PATH`, such as in an annotation, or in what an export wrote about itself. `outside`
-    are the paths of files that came from outside the scene's folder.
+    are the paths of files that came from outside the scene's folder, `collected` of those that no scene names
+    by themselves.
     """
 
     folder: Path
@@ -96,6 +104,7 @@ class Packed:
     left_out: tuple[LeftOut, ...]
     traces: tuple[str, ...]
     outside: tuple[str, ...] = ()
+    collected: tuple[str, ...] = ()
 
     @property
     def scene(self) -> Path:
@@ -105,14 +114,19 @@ class Packed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """A small render of the bundle beside one of the original. `difference` is empty if they are equal."""
+    """A small render of the bundle beside one of the original.
+
+    `difference` is empty if their pixels are equal. `lacking` names what the scene uses and neither render
+    had, because it could not travel: then equal pixels tell nothing of the artist's own files.
+    """
 
     frame: int
     width: int
     height: int
     difference: str
+    lacking: str = ""
 
     @property
     def is_equal(self) -> bool:
-        """Whether every pixel is equal."""
-        return not self.difference
+        """Whether every pixel is equal, with all files that the scene uses."""
+        return not self.difference and not self.lacking

@@ -1,7 +1,8 @@
 """Where each file of a scene lies in its bundle.
 
 What is below the scene's folder keeps its place. The rest goes to `files/KIND/`; a name that is taken gets a
-numbered folder. Places follow from the order in which the scene names its files, not from paths of
+numbered folder. A folder from elsewhere loses its name, which may be that of a person: it is called `cache`.
+Places follow from the order in which the scene names its files, not from paths of
 the machine.
 """
 
@@ -16,6 +17,10 @@ from veriframe.model.bundle.travel import Kind, is_inside
 from veriframe.model.content.folder import FolderLimits, check_path
 
 FILES = "files"
+_CACHE = "cache"
+_FOLDERS = frozenset({Kind.POINT_CACHE, Kind.OCEAN_CACHE, Kind.FLUID_CACHE, Kind.BAKE})
+"""Kinds whose paths are folders."""
+
 _LIMITS = FolderLimits(size_bytes=0)
 _UNFIT = re.compile(r"[^\w.<>+ -]", re.ASCII)
 
@@ -35,7 +40,8 @@ class Layout:
         if path not in self._places:
             inside = posixpath.relpath(path, self._home) if is_inside(path, self._home) else ""
             if not inside or not is_fit(inside) or inside.casefold() in self._taken:
-                inside = self._new(f"{FILES}/{kind.replace(' ', '_')}", fit_name(posixpath.basename(path)))
+                name = _CACHE if kind in _FOLDERS else fit_name(posixpath.basename(path))
+                inside = self._new(f"{FILES}/{kind.replace(' ', '_')}", name)
             self._keep(path, inside)
         return self._places[path]
 

@@ -67,8 +67,8 @@ ENDINGS: dict[Kind, frozenset[str]] = {
 
 SYSTEM_FOLDERS = ("/proc", "/sys", "/dev", "/etc", "/run", "/boot")
 
-_TILE = {"<UDIM>": r"\d{4}", "<UVTILE>": r"u\d+_v\d+"}
-_NUMBERED = re.compile(r"(?s)(.*?)(\d+)(\D*)")
+_TILE = {"<UDIM>": "(?:1(?!000)[0-9]{3}|2000)", "<UVTILE>": r"u\d{1,3}_v\d{1,3}"}
+"""UDIM tiles have the numbers 1001 to 2000."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,19 +104,13 @@ def refusal(path: str, home: str, kind: Kind) -> str:
     return ""
 
 
-def pattern_of(file: NamedFile) -> re.Pattern[str] | None:
-    """What the names of its files look like, in the path's folder; None for a single file or a folder."""
+def tiles_of(file: NamedFile) -> re.Pattern[str] | None:
+    """What the names of its UDIM tiles look like, in the path's folder; None if it has none."""
     name = posixpath.basename(file.path)
-    if file.shape is Shape.TILES:
-        for mark, digits in _TILE.items():
-            if mark in name:
-                before, after = name.split(mark, 1)
-                return re.compile(re.escape(before) + digits + re.escape(after), re.DOTALL)
-    stem, ending = posixpath.splitext(name)
-    if file.shape is Shape.SEQUENCE and (found := _NUMBERED.fullmatch(stem)):
-        # The last number of the name counts.
-        before, _, after = found.groups()
-        return re.compile(re.escape(before) + r"\d+" + re.escape(after + ending), re.DOTALL)
+    for mark, digits in _TILE.items() if file.shape is Shape.TILES else ():
+        if mark in name:
+            before, after = name.split(mark, 1)
+            return re.compile(re.escape(before) + digits + re.escape(after), re.DOTALL)
     return None
 
 

@@ -165,7 +165,9 @@ def test_what_is_not_clear_is_asked_for(shell: Shell, studio: Studio, arguments:
     assert studio.shared.moves == []
 
 
-def _packs(monkeypatch: pytest.MonkeyPatch, studio: Studio, difference: str = "") -> list[BundleOptions]:
+def _packs(
+    monkeypatch: pytest.MonkeyPatch, studio: Studio, difference: str = "", lacking: str = ""
+) -> list[BundleOptions]:
     """Replace packing: the folder is there, its estimate is `ESTIMATE`."""
     asked: list[BundleOptions] = []
 
@@ -184,7 +186,8 @@ def _packs(monkeypatch: pytest.MonkeyPatch, studio: Studio, difference: str = ""
             left_out=(),
             traces=(),
         )
-        return packed, Comparison(frame=1, width=1, height=1, difference=difference), ESTIMATE
+        seen = Comparison(frame=1, width=1, height=1, difference=difference, lacking=lacking)
+        return packed, seen, ESTIMATE
 
     monkeypatch.setattr(packing, "pack_and_check", pack)
     return asked
@@ -213,4 +216,15 @@ def test_a_bundle_that_renders_another_picture_is_not_posted(
     _packs(monkeypatch, studio, difference="it lacks smoke.vdb")
     refused = shell.refusal("create", "shot.blend", "--frames", "1-10", "--price", "1", "--yes")
     assert "smoke.vdb" in str(refused)
+    assert (studio.shared.moves, studio.store.folders) == ([], {})
+
+
+def test_a_bundle_that_lacks_a_used_file_is_not_posted(
+    shell: Shell, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fault_130: equal pixels tell nothing, since neither picture had it."""
+    _packs(monkeypatch, studio, lacking="mesh cache “a.pc2”")
+    refused = shell.refusal("create", "shot.blend", "--frames", "1-10", "--price", "1", "--yes")
+    assert "a.pc2" in str(refused)
+    assert "another picture" not in str(refused)
     assert (studio.shared.moves, studio.store.folders) == ([], {})

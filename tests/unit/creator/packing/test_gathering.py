@@ -49,10 +49,10 @@ def test_files_beside_the_scene_and_elsewhere_are_told_apart(home: Path) -> None
 
 def test_tiles_sequences_and_caches_are_complete(home: Path) -> None:
     """And hold nothing else that lies beside them."""
-    for name in ("t.1001.png", "t.1002.png", "t.1002.txt", "s_1.png", "s_20.png", "other.png"):
+    for name in ("t.1001.png", "t.1002.png", "t.1002.txt", "s_1.png", "s_2.png", "other.png"):
         (home / "tex" / name).write_bytes(b"x")
-    cache = home / "blendcache_shot" / "deep"
-    cache.mkdir(parents=True)
+    cache = home / "blendcache_shot"
+    cache.mkdir()
     (cache / "c_000001_00.bphys").write_bytes(b"x")
     (cache / "id_rsa").write_bytes(b"x")
     found = gathered(
@@ -68,10 +68,48 @@ def test_tiles_sequences_and_caches_are_complete(home: Path) -> None:
         ),
     )
     assert set(places(found)) == {
-        *("tex/t.1001.png", "tex/t.1002.png", "tex/s_1.png", "tex/s_20.png"),
-        "blendcache_shot/deep/c_000001_00.bphys",
+        *("tex/t.1001.png", "tex/t.1002.png", "tex/s_1.png", "tex/s_2.png"),
+        "blendcache_shot/c_000001_00.bphys",
     }
     assert found.paths[str(home / "tex" / "t.<UDIM>.png")] == "tex/t.<UDIM>.png"
+    assert all(file.is_collected for file in found.files.values())
+
+
+def test_a_cache_takes_nothing_but_what_blender_writes(home: Path) -> None:
+    """A folder named as a cache may be one of backups (fault_147)."""
+    (home / "sim" / "data").mkdir(parents=True)
+    for name in ("data/fluid_data_0001.vdb", "wallet.sql.gz", "data/dump.raw"):
+        (home / "sim" / name).write_bytes(b"x")
+    found = gathered(home, named(home / "sim", Kind.FLUID_CACHE, Shape.FOLDER))
+    assert set(places(found)) == {"sim/data/fluid_data_0001.vdb"}
+
+
+@pytest.mark.parametrize("folder", [".", "..", "../..", "/", "~", "link"])
+def test_the_scenes_own_folder_is_no_cache(
+    home: Path, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is a folder that holds it, or the person's own, by links too (fault_147)."""
+    person = tmp_path / "person"
+    monkeypatch.setenv("HOME", str(person))
+    for place in (home, person):
+        (place / "data").mkdir(parents=True)
+        (place / "data" / "fluid_data_0001.vdb").write_bytes(b"x")
+    (home / "link").symlink_to(home)
+    path = str(person) if folder == "~" else os.path.normpath(home / folder)
+    found = gathered(home, named(path, Kind.FLUID_CACHE, Shape.FOLDER))
+    assert found.files == {}
+    assert found.left_out[path].is_used
+    assert path not in found.paths
+
+
+def test_a_sequence_with_a_gap_is_told(home: Path) -> None:
+    """What is behind the gap stays, and the picture may need it (fault_148)."""
+    for name in ("IMG_0001.jpg", "IMG_0002.jpg", "IMG_0007.jpg"):
+        (home / "tex" / name).write_bytes(b"x")
+    path = home / "tex" / "IMG_0001.jpg"
+    found = gathered(home, named(path, shape=Shape.SEQUENCE))
+    assert set(places(found)) == {"tex/IMG_0001.jpg", "tex/IMG_0002.jpg"}
+    assert "IMG_0007.jpg" in found.left_out[str(path)].why
 
 
 def test_what_nothing_uses_stays(home: Path) -> None:

@@ -25,13 +25,21 @@ def test_the_rest_is_ordered_by_kind_and_tells_nothing_of_the_machine() -> None:
     assert places.place("/mnt/b/wood.png", Kind.IMAGE) == "files/image/2/wood.png"
     assert places.place("/mnt/c/Wood.PNG", Kind.IMAGE) == "files/image/3/Wood.PNG"
     assert places.place("/mnt/a/wood.png", Kind.IMAGE) == "files/image/wood.png"
-    assert places.place("/mnt/a/wood", Kind.POINT_CACHE) == "files/point_cache/wood"
+
+
+def test_a_folder_from_elsewhere_loses_its_name() -> None:
+    """It may be that of a person; the scene's own folder is not below itself (fault_149)."""
+    places = layout()
+    assert places.place("/home/anna/shot", Kind.FLUID_CACHE) == "files/fluid_cache/cache"
+    assert places.place("/home/anna", Kind.FLUID_CACHE) == "files/fluid_cache/2/cache"
+    assert places.place("/home/anna", Kind.POINT_CACHE) == "files/fluid_cache/2/cache"
+    assert places.place("/home/anna/shot/cache_fluid", Kind.FLUID_CACHE) == "cache_fluid"
 
 
 def test_a_place_that_is_taken_is_not_given_twice() -> None:
     """Whether by the description of the job, or by a file of that name beside the scene."""
     places = layout()
-    assert places.place("/home/anna/shot/job.json", Kind.BAKE) == "files/bake/job.json"
+    assert places.place("/home/anna/shot/job.json", Kind.BAKE) == "files/bake/cache"
     assert places.place("/home/anna/shot/files/image/a.png", Kind.IMAGE) == "files/image/a.png"
     assert places.place("/mnt/a.png", Kind.IMAGE) == "files/image/2/a.png"
 

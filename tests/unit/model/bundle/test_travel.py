@@ -2,7 +2,7 @@
 
 import pytest
 
-from veriframe.model.bundle.travel import Kind, NamedFile, Shape, is_inside, pattern_of, refusal
+from veriframe.model.bundle.travel import Kind, NamedFile, Shape, is_inside, refusal, tiles_of
 
 HOME = "/home/anna/shot"
 
@@ -54,27 +54,25 @@ def test_a_scene_in_a_hidden_folder_may_use_its_own_files() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "shape", "matching", "other"),
+    ("name", "matching", "others"),
     [
-        ("wood.<UDIM>.png", Shape.TILES, "wood.1012.png", "wood.12.png"),
-        ("wood_<UVTILE>.exr", Shape.TILES, "wood_u1_v12.exr", "wood_1001.exr"),
-        ("a+(1)_001.png", Shape.SEQUENCE, "a+(1)_0250.png", "a+(2)_001.png"),
-        ("take2_001_v.png", Shape.SEQUENCE, "take2_017_v.png", "take3_001_v.png"),
-        ("smoke0001.vdb", Shape.SEQUENCE, "smoke0100.vdb", "smoke0100.vdb.key"),
+        ("wood.<UDIM>.png", "wood.1012.png", ("wood.12.png", "wood.0001.png", "wood.2025.png")),
+        ("wood_<UVTILE>.exr", "wood_u1_v12.exr", ("wood_1001.exr",)),
+        ("a+(1)<UDIM>.png", "a+(1)2000.png", ("a+(1)1000.png", "a+(1)1001.png.key")),
     ],
 )
-def test_one_path_stands_for_many_files(name: str, shape: Shape, matching: str, other: str) -> None:
-    """Tiles and sequences are found by their names; nothing beside them is."""
-    found = pattern_of(NamedFile(kind=Kind.IMAGE, block="b", path=f"/a/{name}", shape=shape))
+def test_one_path_stands_for_many_tiles(name: str, matching: str, others: tuple[str, ...]) -> None:
+    """They are found by the numbers that tiles have; nothing beside them is."""
+    found = tiles_of(NamedFile(kind=Kind.IMAGE, block="b", path=f"/a/{name}", shape=Shape.TILES))
     assert found is not None
     assert found.fullmatch(matching)
-    assert not found.fullmatch(other)
+    assert not any(found.fullmatch(other) for other in others)
 
 
-def test_other_paths_stand_for_themselves() -> None:
-    """A number in the name of a single file means nothing."""
-    for name, shape in (("wood1001.png", Shape.FILE), ("plain.png", Shape.SEQUENCE), ("a.png", Shape.TILES)):
-        assert pattern_of(NamedFile(kind=Kind.IMAGE, block="b", path=f"/a/{name}", shape=shape)) is None
+def test_other_paths_have_no_tiles() -> None:
+    """A mark in the name of a single file means nothing."""
+    for name, shape in (("wood.<UDIM>.png", Shape.FILE), ("a_1.png", Shape.SEQUENCE), ("a.png", Shape.TILES)):
+        assert tiles_of(NamedFile(kind=Kind.IMAGE, block="b", path=f"/a/{name}", shape=shape)) is None
 
 
 def test_a_folder_with_a_longer_name_is_another_one() -> None:
