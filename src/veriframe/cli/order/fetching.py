@@ -15,7 +15,8 @@ from veriframe.cli.display import show
 from veriframe.cli.display.activity import activity
 from veriframe.cli.job import fetching as pictures
 from veriframe.cli.order import acting, options
-from veriframe.creator.orders.fetching import FetchedFrames, FrameFetching
+from veriframe.creator.orders.fetched import FetchedFrames
+from veriframe.creator.orders.fetching import FrameFetching
 from veriframe.creator.orders.kept_frames import KeptFrames
 from veriframe.creator.orders.orders import Orders
 from veriframe.creator.orders.stills import StillMerging
@@ -77,6 +78,7 @@ def fetch_frames(
             replace=force,
             on_frame=on_frame,
             on_check=orders.notes.note_check,
+            disk_free_bytes=context.current().settings.disk_free_bytes,
         )
         return context.run(fetching.fetch(status))
 
@@ -92,6 +94,7 @@ def _fetch_still(
         kept=kept,
         bundle_bytes=limits.scene_limits(context.current().settings).bundle_bytes,
         replaces=force,
+        disk_free_bytes=context.current().settings.disk_free_bytes,
         on_check=orders.notes.note_check,
     )
     with activity("merging the tiles"):

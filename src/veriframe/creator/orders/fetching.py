@@ -6,13 +6,16 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from veriframe import disk
+from veriframe.creator.orders.arriving import BATCH, arrive, require_room
+from veriframe.creator.orders.fetched import FetchedFrames, bad_frames, missing_of, other_pixels, taken
 from veriframe.creator.orders.kept_frames import KeptFrames
-from veriframe.creator.orders.results import ChunkResults, frames_per_second
-from veriframe.creator.orders.values import Chunk, ChunkState, OrderStatus
+from veriframe.creator.orders.notes import OrderNote
+from veriframe.creator.orders.results import ChunkResults, frames_per_second, usable_rate
+from veriframe.creator.orders.values import Chunk, OrderStatus
 from veriframe.errors import Code, JobError, ValidationFailed
 from veriframe.model.bundle.job_file import Bundle
 from veriframe.model.bundle.manifest import ManifestFrame
@@ -20,37 +23,8 @@ from veriframe.model.rendering.frames import Frame, RenderTask, frame_file
 from veriframe.ports.renderer import Renderer
 from veriframe.ports.store import ContentStore
 
-FETCHES = 4
-"""How many frames are fetched at a time."""
-
 WORK = ".veriframe-work"
 """Within the artist's folder: what has arrived and is not checked yet. A later fetch goes on with it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MissingFrames:
-    """Frames that are not in the folder, and why. `is_bad`: there is a result, and it is at fault."""
-
-    frames: tuple[int, ...]
-    job_id: int
-    why: str
-    is_bad: bool = False
-
-
-@dataclass(slots=True, kw_only=True)
-class FetchedFrames:
-    """What is in the folder now: frames that were written, and those that had been there."""
-
-    folder: Path
-    written: list[int] = field(default_factory=list)
-    kept: list[int] = field(default_factory=list)
-    missing: list[MissingFrames] = field(default_factory=list)
-    frames_per_second: float = 0.0
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether nothing is missing."""
-        return not self.missing
 
 
 OnFrame = Callable[[int], None]
@@ -63,14 +37,16 @@ OnCheck = Callable[[int, str, str], None]
 class FrameFetching:
     """Fetches into `kept.folder`. Without a `renderer` nothing is decoded or compared.
 
-    `replace`: files of other content may be replaced. Raises `StoreUnavailable`, `HostUnavailable`,
-    `SettingsError` if the folder cannot be written.
+    `replace`: files of other content may be replaced. `disk_free_bytes` stay free.
+
+    Raises `StoreUnavailable`, `HostUnavailable`, `SettingsError` if the folder cannot be written.
     """
 
     store: ContentStore
     renderer: Renderer | None
     kept: KeptFrames
     replace: bool = False
+    disk_free_bytes: int = 0
     on_frame: OnFrame = lambda number: None
     on_check: OnCheck = lambda job_id, result_cid, fault: None
 
@@ -84,10 +60,11 @@ class FrameFetching:
                 found.missing.append(missing_of(chunk))
                 continue
             try:
-                await self._chunk(chunk, bundle, found)
+                await self._chunk(chunk, bundle, status.notes.get(chunk.job.order.asset_cid), found)
             except JobError as error:
-                left = tuple(n for n in chunk.frames if n not in (*found.written, *found.kept))
-                found.missing.append(_bad(chunk, left, error))
+                told = {n for one in found.missing if one.job_id == chunk.job.id for n in one.frames}
+                left = tuple(n for n in chunk.frames if n not in (*found.written, *found.kept, *told))
+                found.missing.append(bad_frames(chunk, left, error))
             finally:
                 self.kept.frames_per_second = found.frames_per_second or self.kept.frames_per_second
                 await asyncio.to_thread(self.kept.save)
@@ -102,10 +79,16 @@ class FrameFetching:
         if bad or (self.renderer is not None and not lacks):
             self.on_check(chunk.job.id, chunk.job.result_cid, bad)
 
-    async def _chunk(self, chunk: Chunk, bundle: Bundle, found: FetchedFrames) -> None:
+    async def _chunk(
+        self, chunk: Chunk, bundle: Bundle, note: OrderNote | None, found: FetchedFrames
+    ) -> None:
         results = ChunkResults(store=self.store)
-        manifest = await results.manifest(chunk, bundle)
-        found.frames_per_second = frames_per_second(manifest) or found.frames_per_second
+        # What the creator's own Blender found goes before what workers say.
+        size = bundle.overrides.resolution or (note.size if note else None) or found.size
+        manifest = await results.manifest(chunk, bundle, size)
+        rate = usable_rate(note.frames_per_second) if note else 0.0
+        found.frames_per_second = rate or found.frames_per_second or frames_per_second(manifest)
+        first = manifest.frames[0]
         wanted, local = list[ManifestFrame](), list[ManifestFrame]()
         for frame in manifest.frames:
             name = frame_file(frame.number, bundle.format)
@@ -115,14 +98,21 @@ class FrameFetching:
             elif not known and self.kept.is_there(name) and self.renderer is not None:
                 local.append(frame)
             elif self.kept.is_there(name) and not self.replace:
-                found.missing.append(_taken(chunk, frame, name))
+                found.missing.append(taken(chunk, frame, name))
             else:
                 wanted.append(frame)
         with tempfile.TemporaryDirectory(prefix=".veriframe-", dir=self.kept.folder) as folder:
             work = Path(folder)
             wanted += await self._judge_local(chunk, bundle, local, found, work)
-            await self._download(results, chunk, wanted, work / "fetched")
-            await self._take(chunk, bundle, wanted, found, work)
+            for at in range(0, len(wanted), BATCH):
+                batch, place = wanted[at : at + BATCH], work / f"batch-{at}"
+                require_room(self.kept.folder, batch, self.disk_free_bytes)
+                arriving = self.kept.folder / WORK / str(chunk.job.id)
+                await arrive(results, chunk, batch, arriving, place / "fetched")
+                await self._take(chunk, bundle, batch, found, place)
+                await asyncio.to_thread(disk.remove, place)
+        if not any(one.job_id == chunk.job.id for one in found.missing):
+            found.size = first.width, first.height
 
     def _keep(self, frame: ManifestFrame, found: FetchedFrames) -> None:
         found.kept.append(frame.number)
@@ -156,33 +146,8 @@ class FrameFetching:
             elif self.replace:
                 wanted.append(frame)
             else:
-                found.missing.append(_taken(chunk, frame, name))
+                found.missing.append(taken(chunk, frame, name))
         return wanted
-
-    async def _download(
-        self, results: ChunkResults, chunk: Chunk, wanted: Sequence[ManifestFrame], fetched: Path
-    ) -> None:
-        """Fetch the files, and move them to `fetched` once all are there."""
-        arriving = self.kept.folder / WORK / str(chunk.job.id)
-        await asyncio.to_thread(arriving.mkdir, parents=True, exist_ok=True)
-        await asyncio.to_thread(fetched.mkdir)
-        places = asyncio.Semaphore(FETCHES)
-
-        async def one(frame: ManifestFrame) -> None:
-            target = arriving / frame.file.rpartition("/")[2]
-            async with places:
-                # What an interrupted fetch completed is only to be checked.
-                if not target.is_file():
-                    await results.frame(chunk, frame, target)
-
-        # All of them, before the first error counts: what has arrived is kept for the next time.
-        outcomes = await asyncio.gather(*map(one, wanted), return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
-        for frame in wanted:
-            name = frame.file.rpartition("/")[2]
-            (arriving / name).replace(fetched / name)
 
     async def _take(
         self, chunk: Chunk, bundle: Bundle, wanted: Sequence[ManifestFrame], found: FetchedFrames, work: Path
@@ -202,9 +167,9 @@ class FrameFetching:
             outcomes = [error] if len(wanted) == 1 else await self._one_by_one(bundle, wanted, work)
         for frame, outcome in zip(wanted, outcomes, strict=True):
             if isinstance(outcome, ValidationFailed):
-                found.missing.append(_bad(chunk, (frame.number,), outcome))
+                found.missing.append(bad_frames(chunk, (frame.number,), outcome))
             elif outcome[0] != frame.digest:
-                found.missing.append(_other_pixels(chunk, frame))
+                found.missing.append(other_pixels(chunk, frame))
             else:
                 self._write(frame, bundle, outcome[1], frame.digest)
                 found.written.append(frame.number)
@@ -262,37 +227,3 @@ def _told(frame: ManifestFrame, bundle: Bundle) -> Frame:
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir()
     shutil.copyfile(source, target, follow_symlinks=False)
-
-
-def missing_of(chunk: Chunk) -> MissingFrames:
-    """The frames of a chunk without a result that may be fetched, and why they have not come."""
-    if chunk.job.result_cid and not chunk.has_result:
-        return MissingFrames(frames=chunk.frames, job_id=chunk.job.id, why=chunk.fault, is_bad=True)
-    why = {
-        ChunkState.OPEN: "no worker has claimed it yet",
-        ChunkState.UNDER_WAY: "a worker renders it",
-        ChunkState.EXPIRED: "no worker claimed it in time",
-        ChunkState.REFUNDED: "it was cancelled or refunded",
-    }.get(chunk.state, "its order's job.json is not known")
-    return MissingFrames(frames=chunk.frames, job_id=chunk.job.id, why=why)
-
-
-def _bad(chunk: Chunk, frames: tuple[int, ...], error: JobError) -> MissingFrames:
-    return MissingFrames(frames=frames, job_id=chunk.job.id, why=f"{error} [{error.code.value}]", is_bad=True)
-
-
-def _other_pixels(chunk: Chunk, frame: ManifestFrame) -> MissingFrames:
-    return MissingFrames(
-        frames=(frame.number,),
-        job_id=chunk.job.id,
-        why=f"its pixels are not those that the manifest names [{Code.TAMPER.value}]",
-        is_bad=True,
-    )
-
-
-def _taken(chunk: Chunk, frame: ManifestFrame, name: str) -> MissingFrames:
-    return MissingFrames(
-        frames=(frame.number,),
-        job_id=chunk.job.id,
-        why=f"another file is called {name}; --force replaces it",
-    )

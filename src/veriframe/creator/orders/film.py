@@ -46,11 +46,11 @@ def plan_film(
         raise SettingsError(
             f"{kept.folder} has no frame for the film. Fetch some with: veriframe order fetch."
         )
-    unknown = [number for number in there if kept.digest(files[number].name) == ""]
+    unknown = [number for number in there if kept.is_unchecked(files[number].name)]
     if unknown and not unchecked:
         raise SettingsError(
-            f"{len(unknown)} frames in {kept.folder} were fetched without a check, and a film decodes them. "
-            "Fetch them on a machine with a sandbox, or pass --no-check."
+            f"{len(unknown)} frames in {kept.folder} were not checked, or changed since, as copies are; "
+            "a film decodes them. Fetch them to this folder on a machine with a sandbox, or pass --no-check."
         )
     chosen, last = list[Path](), files[there[0]]
     for number in numbers:

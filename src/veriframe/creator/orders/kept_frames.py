@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from veriframe.causes import cause_of
+from veriframe.creator.orders.results import usable_rate
 from veriframe.errors import SettingsError
 from veriframe.model.rendering.frames import ImageFormat, frame_file
 
@@ -38,7 +39,7 @@ class KeptFrames:
         self.frames_per_second = 0.0
         with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
             read = json.loads((folder / RECORD).read_text(encoding="ascii"))
-            self.frames_per_second = float(read["frames_per_second"])
+            self.frames_per_second = usable_rate(read["frames_per_second"])
             self._frames = {str(name): KeptFrame(**one) for name, one in read["frames"].items()}
 
     def open(self) -> None:
@@ -55,6 +56,10 @@ class KeptFrames:
         if kept is None or stamp != (kept.size_bytes, kept.modified_ns):
             return None
         return kept.digest
+
+    def is_unchecked(self, name: str) -> bool:
+        """Whether a frame was fetched without a check, or changed since: copies have another stamp."""
+        return name in self._frames and not self.digest(name)
 
     def is_there(self, name: str) -> bool:
         """Whether anything has that name, ours or not."""

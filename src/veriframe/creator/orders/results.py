@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +21,14 @@ from veriframe.model.bundle.manifest import (
 )
 from veriframe.model.content.cid import canonical_or_same
 from veriframe.model.registry.job import format_address
-from veriframe.model.rendering.frames import ImageFormat, frame_file
+from veriframe.model.rendering.frames import ImageFormat, RenderTask, frame_file
+from veriframe.model.rendering.sizes import most_bytes
 from veriframe.ports.store import ContentStore, FetchLimits
 
-FRAME_BYTES = 2 * 2**30
+MOST_PIXELS = 64_000_000
+"""The most pixels of a frame whose size nobody asked for."""
 PREVIEW_BYTES = 16 * 2**20
-MOST_FRAMES_PER_SECOND = 1000.0
+LEAST_FRAMES_PER_SECOND, MOST_FRAMES_PER_SECOND = 1.0, 1000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +37,8 @@ class ChunkResults:
 
     store: ContentStore
 
-    async def manifest(self, chunk: Chunk, bundle: Bundle) -> Manifest:
-        """What the result says of itself, if it says so of this chunk.
+    async def manifest(self, chunk: Chunk, bundle: Bundle, size: tuple[int, int] | None = None) -> Manifest:
+        """What the result says of itself, if it says so of this chunk, and of frames of this size in pixels.
 
         Raises `ValidationFailed`: BAD_MANIFEST, or the store's code.
         """
@@ -45,7 +46,7 @@ class ChunkResults:
             target = Path(folder) / FILE_NAME
             await self._fetch(chunk, FILE_NAME, target, MOST_BYTES)
             manifest = parse_manifest(await asyncio.to_thread(target.read_bytes))
-        if why := _misfit(manifest, chunk, bundle):
+        if why := _misfit(manifest, chunk, bundle, size):
             raise ValidationFailed(
                 Code.BAD_MANIFEST,
                 f"The result's manifest.json {why}. Dispute job {chunk.job.id} if an arbiter is named.",
@@ -53,8 +54,8 @@ class ChunkResults:
         return manifest
 
     async def frame(self, chunk: Chunk, frame: ManifestFrame, target: Path) -> None:
-        """Fetch one frame's file."""
-        await self._fetch(chunk, frame.file, target, min(frame.size_bytes, FRAME_BYTES))
+        """Fetch one frame's file. Its size is bounded: `manifest` has compared it with the frame's pixels."""
+        await self._fetch(chunk, frame.file, target, frame.size_bytes)
 
     async def preview(self, chunk: Chunk, target: Path) -> None:
         """Fetch the contact sheet of the chunk, as it is."""
@@ -70,13 +71,17 @@ class ChunkResults:
 
 def frames_per_second(manifest: Manifest) -> float:
     """The scene's frame rate as the manifest has it; 0 if it has none that can be used."""
-    found = manifest.settings.get("frames_per_second")
+    return usable_rate(manifest.settings.get("frames_per_second"))
+
+
+def usable_rate(found: object) -> float:
+    """A frame rate that a film may have; 0 for any other."""
     if isinstance(found, bool) or not isinstance(found, int | float):
         return 0.0
-    return float(found) if math.isfinite(found) and 0 < found <= MOST_FRAMES_PER_SECOND else 0.0
+    return float(found) if LEAST_FRAMES_PER_SECOND <= found <= MOST_FRAMES_PER_SECOND else 0.0
 
 
-def _misfit(manifest: Manifest, chunk: Chunk, bundle: Bundle) -> str:
+def _misfit(manifest: Manifest, chunk: Chunk, bundle: Bundle, size: tuple[int, int] | None) -> str:
     """Why a manifest is not that of the chunk, or an empty text."""
     job, asset_cid = chunk.job, canonical_or_same(chunk.job.order.asset_cid)
     comparisons = (
@@ -92,16 +97,29 @@ def _misfit(manifest: Manifest, chunk: Chunk, bundle: Bundle) -> str:
     for found, expected, why in comparisons:
         if found != expected:
             return why
-    return next(filter(None, (_unfit(frame, bundle) for frame in manifest.frames)), "")
+    if size is None:
+        # Then that of the first frame counts.
+        size = manifest.frames[0].width, manifest.frames[0].height
+        if size[0] * size[1] > MOST_PIXELS:
+            return f"has frames of more than {MOST_PIXELS // 10**6} million pixels"
+    return next(filter(None, (_unfit(frame, bundle, size) for frame in manifest.frames)), "")
 
 
-def _unfit(frame: ManifestFrame, bundle: Bundle) -> str:
+def _unfit(frame: ManifestFrame, bundle: Bundle, size: tuple[int, int]) -> str:
     image_format = bundle.format if bundle.split is None else ImageFormat.MULTILAYER
     if frame.file != f"{FRAMES_FOLDER}/{frame_file(frame.number, image_format)}":
         return f"has frame {frame.number} in another format"
-    asked = bundle.overrides.resolution
-    if asked is not None and bundle.split is None and asked != (frame.width, frame.height):
+    if bundle.split is None and size != (frame.width, frame.height):
         return f"has frame {frame.number} in another size"
+    task = RenderTask(
+        frames=(frame.number,),
+        format=image_format,
+        size=(frame.width, frame.height),
+        overrides=bundle.overrides,
+        is_denoised_later=bundle.split is not None,
+    )
+    if frame.size_bytes > most_bytes(task):
+        return f"has frame {frame.number} in a file larger than its pixels take"
     return ""
 
 

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from veriframe.creator.orders.fetching import FetchedFrames, MissingFrames, OnCheck, missing_of
+from veriframe.creator.orders.arriving import require_room
+from veriframe.creator.orders.fetched import FetchedFrames, MissingFrames, missing_of
+from veriframe.creator.orders.fetching import OnCheck
 from veriframe.creator.orders.kept_frames import KeptFrames
-from veriframe.creator.orders.results import ChunkResults, frames_per_second
+from veriframe.creator.orders.results import ChunkResults, usable_rate
 from veriframe.creator.orders.values import Chunk, OrderStatus
 from veriframe.errors import Code, JobError, ValidationFailed
 from veriframe.model.bundle.chunks import task_of, tile_region
@@ -51,6 +53,7 @@ class StillMerging:
     kept: KeptFrames
     bundle_bytes: int
     replaces: bool = False
+    disk_free_bytes: int = 0
     on_check: OnCheck = lambda job_id, result_cid, fault: None
 
     async def fetch(self, status: OrderStatus) -> FetchedFrames:
@@ -80,6 +83,7 @@ class StillMerging:
             await self.store.fetch(status.order.asset_cid, asset, limits)
             async with self.renderer.open(asset / bundle.scene, asset) as session:
                 inspection = overridden(await session.inspect(), bundle.overrides)
+            self.kept.frames_per_second = usable_rate(inspection.frames_per_second)
             still = _Still(bundle=bundle, inspection=inspection, asset=asset, work=work)
             tiles = list[Tile]()
             for chunk in status.chunks:
@@ -100,9 +104,14 @@ class StillMerging:
         out, clean = folder / "out", folder / "clean"
         await asyncio.to_thread(_make_all, out, clean)
         results = ChunkResults(store=self.store)
-        manifest = await results.manifest(chunk, bundle)
+        manifest = await results.manifest(chunk, bundle, still.size)
         (told,) = manifest.frames
         name = told.file.rpartition("/")[2]
+        task = replace(task_of(bundle, chunk.job.part, still.inspection), has_thumbnail=False)
+        assert task.region is not None
+        if (told.width, told.height) != (task.region.width, task.region.height):
+            raise ValidationFailed(Code.WRONG_SIZE, "It is a tile of another size.")
+        require_room(still.work, [told], self.disk_free_bytes)
         await results.frame(chunk, told, out / name)
         frame = Frame(
             number=told.number,
@@ -112,12 +121,9 @@ class StillMerging:
             seconds=told.seconds,
             peak_memory_bytes=told.peak_memory_bytes,
         )
-        task = replace(task_of(bundle, chunk.job.part, still.inspection), has_thumbnail=False)
         (validated,) = await self.renderer.validate(task, [frame], out, clean)
         if validated.pixel_digest != told.digest:
             raise ValidationFailed(Code.TAMPER, "Its pixels are not those that the manifest names.")
-        self.kept.frames_per_second = frames_per_second(manifest) or self.kept.frames_per_second
-        assert task.region is not None
         assert bundle.split is not None
         kept = tile_region(bundle.split, chunk.job.part, still.size)
         return Tile(file=clean / validated.file, shown=task.region, kept=kept)

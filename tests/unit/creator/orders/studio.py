@@ -13,7 +13,8 @@ from tests.fakes.renderer import FakeRenderer
 from tests.unit.creator.stage import STRK, Stage
 
 from veriframe.creator.orders.deciding import Decisions
-from veriframe.creator.orders.fetching import FetchedFrames, FrameFetching
+from veriframe.creator.orders.fetched import FetchedFrames
+from veriframe.creator.orders.fetching import FrameFetching
 from veriframe.creator.orders.kept_frames import KeptFrames
 from veriframe.creator.orders.notes import OrderNote, OrderNotes
 from veriframe.creator.orders.orders import Orders

@@ -101,7 +101,7 @@ async def test_a_manifest_of_something_else_is_at_fault(studio: Studio) -> None:
     from veriframe.creator.orders.results import _misfit  # noqa: PLC0415 - each reason by itself
 
     claimed = (await studio.status(number)).chunks[0]
-    assert _misfit(right, claimed, BUNDLE) == ""
+    assert _misfit(right, claimed, BUNDLE, None) == ""
     for changes in (
         {"job": 2},
         {"order": 2},
@@ -112,7 +112,7 @@ async def test_a_manifest_of_something_else_is_at_fault(studio: Studio) -> None:
         {"frames": right.frames[:-1]},
         {"frames": (replace(right.frames[0], file="frames/frame_0007.png"), *right.frames[1:])},
     ):
-        assert _misfit(replace(right, **changes), claimed, BUNDLE) != "", changes
+        assert _misfit(replace(right, **changes), claimed, BUNDLE, None) != "", changes
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,20 @@ def test_unchecked_frames_are_not_decoded(tmp_path: Path) -> None:
     assert len(plan_film(kept, None, hold=True, unchecked=True, rate=None).files) == 2
 
 
+def test_a_copied_folder_has_no_checked_frames(tmp_path: Path) -> None:
+    """fault_219: other stamps than in the record; frames of the artist's own are none of ours."""
+    kept = _folder(tmp_path, 1, 2, 3)
+    for name, digest in (("frame_0001.png", ""), ("frame_0002.png", "ab" * 32)):
+        kept.note(name, digest)
+    kept.save()
+    copied = tmp_path / "copied"
+    copied.mkdir()
+    for path in kept.folder.iterdir():
+        (copied / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(SettingsError, match="2 frames"):
+        plan_film(KeptFrames(copied), None, hold=True, unchecked=False, rate=None)
+
+
 @pytest.mark.parametrize("name", ["", "frame_1.png", "frame_0001.jpg", "frame_0001.png.new"])
 def test_a_folder_without_frames_makes_no_film(tmp_path: Path, name: str) -> None:
     """Names that are none of ours do not count."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from tests.fakes.renderer import Script
 from tests.unit.creator.orders.studio import BUNDLE, Studio, digest_of, picture
 
-from veriframe.creator.orders.fetching import FetchedFrames
+from veriframe.creator.orders.fetched import FetchedFrames
 from veriframe.creator.orders.kept_frames import KeptFrames
 from veriframe.creator.orders.stills import StillMerging
 from veriframe.creator.orders.values import Chunk
