@@ -102,7 +102,12 @@ def _nothing(number: int, waiting: Sequence[Chunk]) -> str:
 def left_words(number: int, left: Sequence[Chunk]) -> str:
     """Why these chunks are not accepted, and what may be done, in sentences."""
     words = list[str]()
-    if unseen := [chunk for chunk in left if not chunk.fault]:
+    if bare := [chunk for chunk in left if not chunk.fault and not chunk.frames]:
+        words.append(
+            f"The result of {_jobs(bare)} is fetched as it is by `veriframe order fetch {number}`, and not "
+            "checked: look at it, and pass --unchecked to pay for it."
+        )
+    if unseen := [chunk for chunk in left if not chunk.fault and chunk.frames]:
         words.append(
             f"Nobody has checked the results of {_jobs(unseen)}: `veriframe order fetch {number}` does; "
             "--unchecked pays for them as they are."

@@ -170,7 +170,12 @@ class OrderPosting:
                 with suppress(StoreUnavailable):
                     for cid in dict.fromkeys(pinned):
                         await store.unpin(Pin(cid=cid, name=unposted))
-        number = (await registry.snapshot(jobs[0], 1)).jobs[0].order.id
+        try:
+            number = (await registry.snapshot(jobs[0], 1)).jobs[0].order.id
+        except Unavailable as error:
+            raise PartlyPosted(
+                "OUTAGE", f"{_posted(jobs, draft)}; `veriframe order list` names the order. But: {error}"
+            ) from error
         return PostedOrder(
             number=number,
             jobs=tuple(jobs),

@@ -76,6 +76,15 @@ async def test_a_result_at_fault_is_neither_there_nor_paid(studio: Studio) -> No
     assert "BAD_MANIFEST" in left_words(number, decided.left)
 
 
+async def test_the_picture_of_a_bare_scene_is_looked_at(studio: Studio) -> None:
+    """fault_210: nothing says which frames and which size it has."""
+    await studio.submitted()
+    with pytest.raises(MoveRefused, match="look at it"):
+        await studio.decisions.accept(1, lambda _: True)
+    decided = await studio.decisions.accept(1, lambda _: True, unchecked=True)
+    assert decided.after.is_over
+
+
 async def test_open_chunks_are_cancelled_and_the_scene_is_released_at_the_end(studio: Studio) -> None:
     """Their rewards are credit again; what has come is untouched."""
     number = await _two_there(studio)
