@@ -195,3 +195,23 @@ async def test_notes_and_job_json_name_no_folder_of_this_machine(studio: Studio)
 
 def _limit(monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
     monkeypatch.setattr(posting, "JOBS_MAX", jobs)
+
+
+async def test_an_outage_after_the_last_part_is_told_as_posted(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fault_212: nothing is to be tried again."""
+    create = FakeRegistry.create_order
+
+    async def then_away(self: FakeRegistry, *given: object) -> object:
+        made = await create(self, *given)  # type: ignore[arg-type]
+
+        async def away(*_: object) -> None:
+            raise RegistryUnavailable("The node does not answer.")
+
+        monkeypatch.setattr(FakeRegistry, "snapshot", away)
+        return made
+
+    monkeypatch.setattr(FakeRegistry, "create_order", then_away)
+    with pytest.raises(PartlyPosted, match="3 of 3 chunks are posted, as jobs 1 to 3"):
+        await studio.ordered()
