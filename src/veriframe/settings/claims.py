@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from pydantic import Field
 
-from veriframe.settings.section import Addresses, Section, Share, Strk, WholeSpan
+from veriframe.settings.section import Addresses, Section, Share, Span, Strk, WholeSpan
 
 
 class Claims(Section):
@@ -38,6 +38,14 @@ class Claims(Section):
     )
     new_creator_jobs: int = Field(
         1, ge=1, description="jobs at the same time for a creator who has never paid this account"
+    )
+    chunk_seconds: Span = Field(
+        6 * 3600, gt=0, description="longest that all frames of a chunk may take by their limits"
+    )
+    new_creator_chunk_seconds: Span = Field(
+        3600,
+        gt=0,
+        description="the same for a creator who has not paid this account as much as it may cost",
     )
     creators_allowed: Addresses = Field((), description="serve only these creators; empty: all")
     creators_denied: Addresses = Field((), description="creators not to serve")

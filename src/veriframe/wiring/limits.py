@@ -53,6 +53,8 @@ def policy(settings: Settings, account: Address) -> Policy:
         stakes=stake_limits(settings),
         fetch_seconds=settings.fetch_seconds,
         copies_seconds=settings.replica_seconds if _makes_copies(settings) else 0.0,
+        chunk_seconds=settings.chunk_seconds,
+        new_creator_chunk_seconds=settings.new_creator_chunk_seconds,
         release_fee_share=settings.release_fee_share,
     )
 

@@ -32,13 +32,18 @@ async def _approve(attempt: Attempt) -> None:
     """Approves of every claim."""
 
 
+def _is_backed(attempt: Attempt) -> bool:
+    """Knows no creator."""
+    return False
+
+
 @dataclass(slots=True, kw_only=True)
 class WorkerContext:
     """Everything that one worker works with.
 
     `clock` gives Unix seconds, for the journal and the log only; `monotonic` gives monotonic seconds, for
     backoffs and rates. `approve` judges an attempt right before its claim: it raises `JobLost` or
-    `HostUnavailable`.
+    `HostUnavailable`. `is_backed` says whether its creator has paid for more than its jobs may cost.
     `claims` counts the claims being made, `room` reserves store space for them. `pauses` knows why nothing is
     claimed now; `manners` says whether the machine is the worker's now. `speeds` knows how fast each asset
     was rendered, `kept` which ones stay open.
@@ -55,6 +60,7 @@ class WorkerContext:
     clock: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
     approve: Callable[[Attempt], Awaitable[None]] = _approve
+    is_backed: Callable[[Attempt], bool] = _is_backed
     claims: InFlightClaims = field(default_factory=InFlightClaims)
     room: Reservations = field(default_factory=Reservations)
     manners: Manners = field(default_factory=Manners)
@@ -77,6 +83,10 @@ class WorkerContext:
     def _has_to_render(self, asset_cid: str) -> bool:
         """Whether a job of this asset is under way whose render has not ended."""
         return any(a.asset_cid == asset_cid and a.stage in _BEFORE_RENDERED for a in self.attempts.live())
+
+    def policy_for(self, attempt: Attempt) -> Policy:
+        """The policy towards the creator of this attempt's job."""
+        return self.policy.towards(self.is_backed(attempt))
 
     async def pin_names(self) -> PinNames:
         """Returns the pin names of this worker's results. Raises `RegistryUnavailable`."""

@@ -72,10 +72,11 @@ async def claim(attempt: Attempt, run: JobRun) -> Attempt:
             raise no_longer_open(job)
         if attempt.order_id and (job.terms.reward_fri, job.terms.bond_fri) != _stake(attempt):
             raise JobLost("The registry shows another reward or bond than when the job was started.")
-        if objection := context.policy.lease_objection(job, attempt.task):
+        policy = context.policy_for(attempt)
+        if objection := policy.lease_objection(job, attempt.task):
             raise JobRejected(Code.LEASE, f"The job is not claimed, since {objection}.")
         pace = context.speeds.pace(attempt.asset_cid)
-        if objection := context.policy.objection(job, now, attempt.task, pace):
+        if objection := policy.objection(job, now, attempt.task, pace):
             raise JobLost(f"The job is not claimed, since {objection}.")
         await run_uninterrupted(context.workspace.require_free, context.disk_free_bytes)
         async with context.room.reserved(attempt, context.store, context.attempts):

@@ -241,6 +241,17 @@ async def test_a_crash_goes_on_with_the_frames_that_are_missing(bench: Bench) ->
     assert [frame.number for frame in manifest(bench).frames] == [1, 2, 3, 4, 5]
 
 
+async def test_a_chunk_that_may_take_long_is_left_until_its_creator_has_paid(bench: Bench) -> None:
+    """fault_127: before the claim, by the limits of its frames."""
+    bench.context.policy = replace(bench.policy, new_creator_chunk_seconds=100.0)
+    (job,) = await post_bundle(bench, frames=(1, 2, 3), chunk=3, frame_seconds=20.0)
+    after = await run(bench, begun(bench, job))
+    assert (after.stage, bench.shared.moves) == (Stage.LOST, [])
+    assert "new_creator_chunk_seconds" in after.detail
+    bench.context.is_backed = lambda attempt: attempt.job_id == job.id
+    assert (await run(bench, begun(bench, job))).stage is Stage.SUBMITTED
+
+
 async def test_little_pay_for_a_frame_is_left(bench: Bench) -> None:
     """minimum_frame_reward_strk counts the frames of a chunk, minimum_reward_strk the job."""
     bench.context.policy = replace(bench.policy, minimum_frame_reward_fri=REWARD // 5 + 1)

@@ -19,7 +19,12 @@ from veriframe.cli.order.sources import Source
 from veriframe.creator.orders.posting import OrderDraft, PostedOrder
 from veriframe.creator.orders.repeats import EarlierOrder
 from veriframe.errors import SettingsError
-from veriframe.model.attempt.chunk_limits import shortest_lease
+from veriframe.model.attempt.chunk_limits import (
+    LONGEST_CHUNK_SECONDS,
+    chunk_seconds,
+    is_too_long,
+    shortest_lease,
+)
 from veriframe.model.bundle.job_file import format_frames
 from veriframe.model.quantities import format_span
 from veriframe.model.registry.job import NOBODY, Address
@@ -204,7 +209,7 @@ def _draft_and_post(source: Source, offer: Offer, *, yes: bool, anyway: bool, as
     posting = acting.posting()
     draft = context.run(posting.draft(source.place, source.bundle, offer, source.note))
     show.facts("", order_draft_view.facts(draft, source.size_bytes, source.estimate), show.err)
-    _warn(draft, (*source.warnings, *_short_lease(source, draft)))
+    _warn(draft, (*source.warnings, *_left_by_workers(source, draft)))
     if not anyway:
         _ask_about_repeats(context.run(posting.earlier(draft)), draft, yes=yes)
     consent.warn_and_ask(yes, PUBLIC_ORDER, "Post it?")
@@ -230,7 +235,15 @@ def _ask_about_repeats(earlier: Sequence[EarlierOrder], draft: OrderDraft, *, ye
     consent.ask(False, "Pay for these frames twice?", "Nothing was published.")
 
 
-def _short_lease(source: Source, draft: OrderDraft) -> Sequence[str]:
+def _left_by_workers(source: Source, draft: OrderDraft) -> Sequence[str]:
+    if is_too_long(source.bundle):
+        most, allowed = (format_span(round(n)) for n in (chunk_seconds(source.bundle), LONGEST_CHUNK_SECONDS))
+        warning = (
+            "Workers with default settings leave these chunks until you have paid them: by the limits of its"
+            f" frames one may take {most}, and they allow {allowed}. Pass a lower --frame-seconds, or a"
+            " smaller --chunk."
+        )
+        return (warning,)
     needed = shortest_lease(source.bundle, source.size)
     if draft.terms.lease_seconds >= needed:
         return ()

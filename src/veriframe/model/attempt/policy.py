@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from veriframe.model.attempt import lease
 from veriframe.model.attempt.pace import Pace
@@ -17,6 +17,12 @@ DAY = 86400
 BEGIN_SECONDS = 30
 """The least time until the deadline of a job that is started: its scene must be fetched and checked."""
 
+CHUNK_SECONDS = 6 * 3600.0
+"""The longest that all frames of a chunk may take by their limits."""
+
+NEW_CREATOR_CHUNK_SECONDS = 3600.0
+"""The same for a creator who has not paid for as much as the job may cost: a late failure wastes it all."""
+
 FETCH_SECONDS = 1800
 """The longest wait for a scene before its job is refused."""
 
@@ -26,7 +32,8 @@ class Policy:
     """The jobs that this worker takes. Empty `creators_allowed` means all; only listed arbiters are trusted.
 
     `send_seconds` is the time for one transaction, `copies_seconds` the time for replicas. Renders end early
-    enough for a release to cost at most `release_fee_share` of the bond.
+    enough for a release to cost at most `release_fee_share` of the bond, except for chunks of creators who
+    have paid for that much (`is_backed`, see `towards`).
     """
 
     account: Address
@@ -42,7 +49,20 @@ class Policy:
     release_fee_share: float = 0.5
     fetch_seconds: float = FETCH_SECONDS
     begin_seconds: int = BEGIN_SECONDS
+    chunk_seconds: float = CHUNK_SECONDS
+    new_creator_chunk_seconds: float = NEW_CREATOR_CHUNK_SECONDS
+    is_backed: bool = False
     stakes: StakeLimits = field(default_factory=StakeLimits)
+
+    def towards(self, is_backed: bool) -> Policy:
+        """The same towards a creator who has paid this account more than a job may cost, or has not."""
+        return replace(self, is_backed=is_backed)
+
+    @property
+    def longest_chunk(self) -> float:
+        """The longest that a chunk may take by its limits, with loading, in seconds."""
+        most = self.chunk_seconds
+        return most if self.is_backed else min(most, self.new_creator_chunk_seconds)
 
     def objection(self, job: Job, now: int, task: RenderTask | None = None, pace: Pace | None = None) -> str:
         """Why the job is not taken, as one clause, or empty if it is. `now` is in chain seconds.
@@ -86,7 +106,29 @@ class Policy:
 
     def task_objection(self, job: Job, task: RenderTask, pace: Pace | None = None) -> str:
         """Why this task is not worth the job's reward or does not fit into its lease, as one clause."""
-        return self.lease_objection(job, task) or self._frame_money(job, task) or self._pace(job, task, pace)
+        return (
+            self._chunk(task)
+            or self.lease_objection(job, task)
+            or self._frame_money(job, task)
+            or self._pace(job, task, pace)
+        )
+
+    def limited_seconds(self, task: RenderTask) -> float:
+        """How long a task may take by its limits, with loading."""
+        return self.limits.of(task).wall_seconds(len(task.frames))
+
+    def _chunk(self, task: RenderTask) -> str:
+        """Why a chunk may take too long: if its last frame fails, all is lost."""
+        frames, seconds = len(task.frames), self.limited_seconds(task)
+        if frames == 1 or seconds <= self.longest_chunk:
+            return ""
+        setting = "chunk_seconds"
+        if not self.is_backed and self.longest_chunk < self.chunk_seconds:
+            setting = "new_creator_chunk_seconds, as its creator has not paid for that much yet"
+        return (
+            f"its {frames} frames may take {format_span(round(seconds))} by their limits, longer than "
+            f"{format_span(round(self.longest_chunk))} ({setting})"
+        )
 
     def _frame_money(self, job: Job, task: RenderTask) -> str:
         reward = int(job.terms.reward_fri / task.whole_frames)
@@ -101,7 +143,10 @@ class Policy:
             return ""
         if math.isinf(pace.frame_seconds):
             return "a frame of it took longer here than its limit"
-        left = job.terms.lease_seconds - self.reserve(task).seconds
+        lease_seconds, kept = job.terms.lease_seconds, self.reserve(task)
+        left = lease_seconds - kept.seconds
+        if job.terms.bond_fri and frames > 1:
+            left = min(left, self.fee_share(task) * lease_seconds - kept.decoding - kept.sending)
         if (needed := pace.seconds(frames)) <= left:
             return ""
         return (
@@ -112,9 +157,15 @@ class Policy:
     def fee_share(self, task: RenderTask | None) -> float:
         """The most of a bond that releasing this task may cost.
 
-        A chunk is not stopped early: each of its frames has a limit, and those that are done would be lost.
+        A chunk of a creator who has paid for it is not stopped early: the frames that are done would be lost.
         """
-        return 1.0 if task and len(task.frames) > 1 else self.release_fee_share
+        return 1.0 if self.is_backed and task and len(task.frames) > 1 else self.release_fee_share
+
+    def unhurried_lease(self, task: RenderTask) -> int:
+        """The shortest lease, in seconds, in which no render within its limits is stopped for its fee."""
+        kept = self.reserve(task)
+        early = (self.limited_seconds(task) + kept.decoding + kept.sending) / self.fee_share(task)
+        return math.ceil(max(early, self.limited_seconds(task) + kept.seconds))
 
     def reserve(self, task: RenderTask | None) -> lease.Reserve:
         """The reserve of a lease after a render of this task, or before it is known."""

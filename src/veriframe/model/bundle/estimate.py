@@ -17,8 +17,9 @@ from veriframe.model.registry.offer import LEASE_SECONDS
 CHUNK_SECONDS = 600.0
 """The work that a chunk should hold: its loading hardly counts, and little is lost with it."""
 
-CHUNKS_IN_LEASE = 3
-"""A chunk takes at most this part of its lease, so that a slower machine can do it, too."""
+CHUNKS_IN_LEASE = 10
+"""A chunk takes at most this part of its lease: workers that its creator has not paid yet stop after a
+quarter, and a machine may be half as fast."""
 
 LEASE_STEP_SECONDS = 600
 MODEL_ERROR = 0.35
@@ -161,7 +162,7 @@ def suggested_chunk(frame_seconds: float, loading_seconds: float, frames: int) -
 
 
 def suggested_lease(chunk_seconds: float) -> int:
-    """The usual lease, or longer if a chunk would take more than a third of it; in whole ten minutes."""
+    """The usual lease, or longer if a chunk would take more than a tenth of it; in whole ten minutes."""
     needed = math.ceil(CHUNKS_IN_LEASE * chunk_seconds / LEASE_STEP_SECONDS) * LEASE_STEP_SECONDS
     return max(LEASE_SECONDS, needed)
 

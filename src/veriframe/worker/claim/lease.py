@@ -45,7 +45,7 @@ async def require_claim(
         is_race = another_was_faster(job, context)
         sentence = FASTER if is_race else "The registry no longer shows our claim, or its lease is over."
         raise lost(sentence, attempt, job, now, context)
-    policy = context.policy
+    policy = context.policy_for(attempt)
     kept = policy.reserve(attempt.task)
     return attempt, lease_of(job, now, kept, policy.fee_share(attempt.task))
 

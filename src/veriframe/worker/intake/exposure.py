@@ -82,6 +82,17 @@ class Exposure:
         totals = self._totals.get(creator, CreatorTotals())
         return totals.paid_fri - totals.lost_fri
 
+    def is_backed(self, attempt: Attempt) -> bool:
+        """Whether its creator has paid more than the bonds of this and other jobs of theirs under way."""
+        staked_fri = attempt.bond_fri + sum(
+            other.bond_fri
+            for other in self._live.values()
+            if other.creator == attempt.creator
+            and other.job_id != attempt.job_id
+            and other.stage is not Stage.SUBMITTED
+        )
+        return 0 < self.balance_fri(attempt.creator) >= staked_fri
+
     def _records(self, job_fees_fri: int) -> Mapping[Address, CreatorRecord]:
         oldest = self._clock() - DAY
         lost_today: defaultdict[Address, int] = defaultdict(int)

@@ -63,6 +63,7 @@ class Intake(Listener):
         self._context = context
         context.listener.add(self)
         context.approve = self._approve
+        context.is_backed = lambda attempt: self._exposure.is_backed(attempt)  # noqa: PLW0108 - `begin` renews it
         self._ruled_out: set[int] = set()
         self._is_new = report.Once()
         self._circuit_breaker, self._backoffs = CircuitBreaker(context.monotonic), Backoffs(context.monotonic)
@@ -246,7 +247,8 @@ class Intake(Listener):
             return ""
         if objection := known.objection(job):
             return objection
-        return self._context.policy.task_objection(job, known.task(job), self._context.speeds.pace(asset_cid))
+        policy = self._context.policy.towards(self._stakes.is_backed(job))
+        return policy.task_objection(job, known.task(job), self._context.speeds.pace(asset_cid))
 
     def _is_affordable(self, job: Job, funds: Funds) -> bool:
         """Whether there is money for the bond and for the fees of what follows."""

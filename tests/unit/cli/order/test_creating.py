@@ -139,6 +139,17 @@ def test_lost_frames_are_posted_again_once(shell: Shell, studio: Studio) -> None
     assert _job_file(studio, 6) == replace(BUNDLE, frames=(1, 2, 3, 4))
 
 
+def test_a_chunk_that_workers_leave_is_warned_of(shell: Shell, studio: Studio) -> None:
+    """fault_127: by the limits of its frames, whatever its lease is."""
+    asked = ("create", str(studio.bundle()), "--price", "0.05", "--frames", "1-24", "--lease", "1d", "--yes")
+    result = shell.run(*asked, "--chunk", "24", "--frame-seconds", "200")
+    assert result.exit_code == 0, result.output
+    assert "one may take 1h21m, and they allow 1h." in " ".join(result.stderr.split())
+    result = shell.run(*asked, "--chunk", "12", "--frame-seconds", "200", "--anyway")
+    assert result.exit_code == 0, result.output
+    assert "they allow 1h" not in result.stderr
+
+
 def test_a_bare_scene_is_an_order_of_one_picture(shell: Shell, studio: Studio) -> None:
     """As `job create` posts it."""
     result = shell.run("create", str(shell.stage.scene), "--price", "2", "--yes")

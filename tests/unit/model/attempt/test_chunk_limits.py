@@ -9,8 +9,11 @@ from tests.fakes.renderer import INSPECTION
 
 from veriframe.model.attempt.chunk_limits import (
     LEAST_SECONDS,
+    LONGEST_CHUNK_SECONDS,
+    RELEASE_FEE_SHARE,
     SLOWER,
     frame_limit,
+    is_too_long,
     lease_of,
     shortest_lease,
     with_frame_limit,
@@ -22,6 +25,7 @@ from veriframe.model.bundle.job_file import Bundle, Split
 from veriframe.model.registry.job import Address, Job, Order, Terms
 from veriframe.model.rendering.frames import RenderLimits
 from veriframe.model.rendering.scene import SceneInspection
+from veriframe.settings import Settings
 
 FULL_HD = (1920, 1080)
 
@@ -81,7 +85,9 @@ def test_workers_take_what_is_suggested(frames: int, seconds: float, size: tuple
 
 def test_without_a_limit_a_long_chunk_is_left() -> None:
     """Which is what the limit is for."""
-    assert "lease" in objection(bundle(24), INSPECTION, 3600)
+    assert "lease" in objection(bundle(11), INSPECTION, 3300)
+    assert "chunk_seconds" in objection(bundle(24), INSPECTION, 86400)
+    assert (is_too_long(bundle(11)), is_too_long(bundle(12))) == (False, True)
     assert shortest_lease(bundle(24), FULL_HD) > 7200
     assert shortest_lease(replace(bundle(24), frame_seconds=10.0), FULL_HD) < 3600
 
@@ -91,6 +97,17 @@ def test_a_bundle_that_needs_no_limit_stays_as_it_is() -> None:
     assert with_frame_limit(bundle(3), FULL_HD, 3600) == bundle(3)
     given = replace(bundle(24), frame_seconds=7.0)
     assert with_frame_limit(given, FULL_HD, 3600) is given
+
+
+def test_a_limit_keeps_a_chunk_within_the_limit_for_chunks() -> None:
+    """However long its lease is; a lease is long enough that no render is stopped for its fee."""
+    limited = with_frame_limit(bundle(24), FULL_HD, 86400)
+    assert limited.frame_seconds == frame_limit(bundle(24), FULL_HD, 86400) == pytest.approx(3540 / 24)
+    assert objection(limited, INSPECTION, 86400) == ""
+    assert not is_too_long(limited)
+    assert lease_of(bundle(10), FULL_HD, estimate(10, 50.0)) > 4 * 10 * SLOWER * 60
+    assert Settings().release_fee_share == RELEASE_FEE_SHARE
+    assert Settings().new_creator_chunk_seconds == LONGEST_CHUNK_SECONDS
 
 
 def test_a_lease_that_is_too_short_gets_no_limit() -> None:

@@ -6,10 +6,11 @@ import math
 from dataclasses import replace
 
 import pytest
-from tests.unit.model.attempt.test_policy import NOW, POLICY, a_job
+from tests.unit.model.attempt.test_policy import ME, NOW, POLICY, a_job
 
 from veriframe.model.attempt import lease
 from veriframe.model.attempt.pace import Pace
+from veriframe.model.attempt.policy import Policy
 from veriframe.model.rendering.frames import ImageFormat, Region, RenderTask
 from veriframe.model.rendering.overrides import Overrides
 from veriframe.model.rendering.sizes import most_bytes
@@ -43,9 +44,12 @@ def test_the_bundles_limit_counts_if_it_is_shorter() -> None:
     assert unlimited == shortest + 10 * 270
 
 
-def test_a_chunk_is_not_stopped_for_its_release_fee() -> None:
-    """Its frames have limits of their own; a single frame is stopped as ever."""
-    assert POLICY.fee_share(CHUNK) == 1
+def test_a_late_failure_costs_a_share_of_the_bond() -> None:
+    """fault_127: unless the creator has paid for more; a single frame is stopped as ever."""
+    assert POLICY.fee_share(CHUNK) == POLICY.release_fee_share
+    backed = POLICY.towards(is_backed=True)
+    assert backed.fee_share(CHUNK) == 1
+    assert backed.fee_share(replace(CHUNK, frames=(1,))) == backed.fee_share(None) == POLICY.release_fee_share
     assert POLICY.fee_share(replace(CHUNK, frames=(1,))) == POLICY.fee_share(None) == POLICY.release_fee_share
 
 
@@ -54,9 +58,37 @@ def test_a_chunk_is_not_stopped_for_its_release_fee() -> None:
 )
 def test_a_chunk_that_is_too_slow_here_is_left(seconds: float, is_left: bool) -> None:
     """fault_117: by the slowest frame seen so far, waits included."""
-    objection = POLICY.objection(a_job(), NOW, CHUNK, Pace(seconds, loading_seconds=5))
-    assert bool(objection) is is_left
+    pace = Pace(seconds, loading_seconds=5)
+    assert bool(POLICY.towards(is_backed=True).objection(a_job(), NOW, CHUNK, pace)) is is_left
+    # For other creators a render ends after half of the lease.
+    half = Pace(seconds / 2, loading_seconds=5)
+    assert bool(POLICY.objection(a_job(), NOW, CHUNK, half)) is is_left
     assert POLICY.objection(a_job(), NOW, CHUNK) == ""
+
+
+def test_a_chunk_may_not_take_long_by_its_limits() -> None:
+    """fault_127: for a creator who has not paid, a thousand frames may not burn days in one chunk."""
+    policy = replace(POLICY, new_creator_chunk_seconds=360.0, chunk_seconds=720.0)
+    long = replace(CHUNK, frames=tuple(range(11)))
+    assert policy.task_objection(a_job(), CHUNK) == ""
+    assert "(new_creator_chunk_seconds, as its creator" in policy.task_objection(a_job(), long)
+    backed = policy.towards(is_backed=True)
+    assert backed.task_objection(a_job(), replace(CHUNK, frames=tuple(range(22)))) == ""
+    assert "12m (chunk_seconds)" in backed.task_objection(a_job(), replace(CHUNK, frames=tuple(range(23))))
+    assert replace(policy, chunk_seconds=300.0).task_objection(a_job(), CHUNK).endswith("5m (chunk_seconds)")
+    # A single frame has the operator's own limit.
+    still = replace(CHUNK, frames=(1,), frame_seconds=None)
+    assert replace(policy, new_creator_chunk_seconds=1.0).task_objection(a_job(), still) == ""
+
+
+def test_the_default_order_is_taken() -> None:
+    """Three frames of five minutes each, in an hour's lease; not a thousand in a lease of ten days."""
+    task = replace(CHUNK, frames=(1, 2, 3), frame_seconds=None)
+    assert Policy(account=ME).objection(a_job(), NOW, task) == ""
+    thousand = replace(CHUNK, frames=tuple(range(1000)), frame_seconds=None)
+    for is_backed in (False, True):
+        policy = Policy(account=ME).towards(is_backed)
+        assert "chunk_seconds" in policy.objection(a_job(lease_seconds=10 * 86400), NOW, thousand)
 
 
 def test_the_reserve_of_a_folder_has_all_its_files() -> None:

@@ -58,6 +58,18 @@ def test_fees_of_wasted_attempts_are_lost() -> None:
     assert record(known).lost_fri == 9
 
 
+def test_who_has_paid_for_the_bonds_under_way() -> None:
+    """fault_127: and not only once a little, for all that follows."""
+    paid = attempt(1, Stage.PAID, fees_fri=85)
+    assert not exposure().is_backed(attempt(2, Stage.SEEN))
+    assert exposure(paid).is_backed(attempt(2, Stage.SEEN))
+    both = exposure(paid, attempt(2, Stage.CLAIMED), attempt(3, Stage.CLAIMED))
+    assert not both.is_backed(attempt(2, Stage.CLAIMED))
+    submitted = exposure(paid, attempt(2, Stage.CLAIMED), attempt(3, Stage.SUBMITTED))
+    assert submitted.is_backed(attempt(2, Stage.CLAIMED))
+    assert not exposure(attempt(1, Stage.RELEASED)).is_backed(attempt(2, Stage.SEEN, bond_fri=0))
+
+
 def test_losses_are_charged_for_a_day() -> None:
     """fault_81: also after a restart, from the journal."""
     clock = ManualClock()
