@@ -251,3 +251,27 @@ async def test_settings_that_a_render_turns_off_are_reported(
 ) -> None:
     """fault_198: as `render_frames.py` does."""
     assert (await inspect(tmp_path, change)).ignored == ignored
+
+
+_ACTION = "d = scene.animation_data_create(); a = d.action = bpy.data.actions.new('a');"
+
+
+@pytest.mark.parametrize(
+    ("change", "varied"),
+    [
+        ("pass", ()),
+        ("scene.cycles.keyframe_insert('samples', frame=1)", ("samples",)),
+        (f"{_ACTION} a.fcurves.new('render.resolution_x')", ("resolution",)),
+        (
+            (
+                f"{_ACTION} a.fcurves.new('cycles.samples'); d.action = None;"
+                "d.nla_tracks.new().strips.new('n', 1, a)"
+            ),
+            ("samples",),
+        ),
+    ],
+)
+async def test_settings_that_change_are_found(tmp_path: Path, change: str, varied: tuple[str, ...]) -> None:
+    """fault_132: by keys, drivers, strips, and layers of their own."""
+    found = await inspect(tmp_path, f"scene.render.image_settings.color_depth = '16'; {change}")
+    assert (found.varied, found.color_depth) == (varied, 16)

@@ -203,4 +203,10 @@ def _with_options(bundle: Bundle, given: BundleOptions) -> Bundle:
         for name in ("frames", "chunk", "format", "frame_seconds", "proof_tiles", "split")
         if getattr(given, name) != getattr(plain, name)
     }
-    return replace(bundle, overrides=replace(bundle.overrides, **overrides), **others)
+    before = bundle.overrides
+    # A number of samples belongs to its engine, and a depth to its format.
+    if overrides.get("engine", before.engine) != before.engine:
+        before = replace(before, samples=None)
+    if others.get("format", bundle.format) != bundle.format:
+        before = replace(before, color_depth=None)
+    return replace(bundle, overrides=replace(before, **overrides), **others)

@@ -16,7 +16,7 @@ from veriframe.creator.packing.values import Comparison, Found, LeftOut, Packed
 from veriframe.model.bundle.chunks import check_split
 from veriframe.model.bundle.estimate import Estimate
 from veriframe.model.bundle.job_file import FILE_NAME, parse_job_file, write_job_file
-from veriframe.model.bundle.options import BundleOptions, bundle_of
+from veriframe.model.bundle.options import BundleOptions, bundle_of, varied_warnings
 from veriframe.model.bundle.travel import Kind
 from veriframe.model.rendering.checks import check_version, judge, read_header
 from veriframe.model.rendering.overrides import overridden
@@ -134,10 +134,11 @@ class Packing:
         """Open the bundle as a worker does, judge it, and write `job.json`."""
         scene = folder / found.place
         async with self.renderer.open(scene, folder) as session:
-            inspection = overridden(await session.inspect(), asked.overrides)
+            own = await session.inspect()
+        inspection = overridden(own, asked.overrides)
         verdict = judge(found.header, inspection, self.limits)
         release = (await self.renderer.facts()).version
-        bundle = bundle_of(asked, found.place, str(release), inspection)
+        bundle = bundle_of(asked, found.place, str(release), own)
         check_split(bundle, inspection)
         await asyncio.to_thread((folder / FILE_NAME).write_bytes, write_job_file(bundle))
         files, size_bytes = await asyncio.to_thread(writing.measure, folder)
@@ -145,7 +146,7 @@ class Packing:
             folder=folder,
             bundle=bundle,
             chunk_is_given=asked.chunk is not None,
-            verdict=verdict,
+            verdict=replace(verdict, warnings=(*verdict.warnings, *varied_warnings(bundle, own))),
             files=files,
             size_bytes=size_bytes,
             left_out=found.left_out,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -19,15 +19,17 @@ MOST_BYTES = 2**16
 """The longest `job.json`."""
 
 MOST_CHUNK_FRAMES = 1000
+SIDE_MIN_PIXELS = 4
 SIDE_MAX_PIXELS = 65_536
 _PATH_LIMITS = FolderLimits(size_bytes=0)
 
 
-_DEPTHS = {
+DEPTHS = {
     ImageFormat.PNG: (8, 16),
     ImageFormat.EXR: (16, 32),
     ImageFormat.MULTILAYER: (16, 32),
 }
+"""The colour depths of each format, in bits a channel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,8 +157,9 @@ class _Strict(BaseModel):
 
 
 _Name = Annotated[str, Field(min_length=1, max_length=255)]
-_Side = Annotated[int, Field(ge=4, le=SIDE_MAX_PIXELS)]
+_Side = Annotated[int, Field(ge=SIDE_MIN_PIXELS, le=SIDE_MAX_PIXELS)]
 _Engine = Literal["CYCLES", "BLENDER_EEVEE", "BLENDER_EEVEE_NEXT", "BLENDER_WORKBENCH"]
+ENGINES: tuple[str, ...] = get_args(_Engine)
 
 
 class _Output(_Strict):
@@ -166,7 +169,7 @@ class _Output(_Strict):
 
     @model_validator(mode="after")
     def _fit(self) -> Self:
-        depths = _DEPTHS[ImageFormat(self.format)]
+        depths = DEPTHS[ImageFormat(self.format)]
         if self.color_depth is not None and self.color_depth not in depths:
             raise ValueError(f"{self.format} has a color_depth of {depths[0]} or {depths[1]}")
         if self.passes and self.format != "OPEN_EXR_MULTILAYER":

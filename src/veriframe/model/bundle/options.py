@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from veriframe.errors import Code, JobRejected
-from veriframe.model.bundle.job_file import Bundle, Split, format_frames
+from veriframe.model.bundle.job_file import DEPTHS, ENGINES, SIDE_MIN_PIXELS, Bundle, Split, format_frames
 from veriframe.model.rendering.frames import FIRST_FRAME, LAST_FRAME, ImageFormat, parse_frames
 from veriframe.model.rendering.overrides import Overrides
 from veriframe.model.rendering.scene import SceneInspection
@@ -29,8 +29,10 @@ class BundleOptions:
 def bundle_of(asked: BundleOptions, scene: str, blender: str, inspection: SceneInspection | None) -> Bundle:
     """The bundle's description. `scene` is the path within the bundle, `blender` the release line.
 
-    Without frames, the scene's own range of frames is rendered: only then the inspection is needed. Raises
-    `JobRejected` (FRAME_RANGE), also for a split of more than one frame.
+    Without frames, the scene's own range of frames is rendered: then the inspection is needed. What was not
+    asked for is named as the scene itself has it, so that results can be compared with it. `inspection` is
+    of the scene without the options. Raises `JobRejected` (FRAME_RANGE), also for a split of more than one
+    frame.
     """
     frames = asked.frames
     if frames is None:
@@ -46,13 +48,45 @@ def bundle_of(asked: BundleOptions, scene: str, blender: str, inspection: SceneI
         blender=blender,
         frames=frames,
         chunk=asked.chunk or 1,
-        overrides=asked.overrides,
+        overrides=asked.overrides if inspection is None else settled(asked, inspection),
         format=asked.format,
         classes=asked.classes,
         frame_seconds=asked.frame_seconds,
         memory_bytes=asked.memory_bytes,
         proof_tiles=asked.proof_tiles,
         split=asked.split,
+    )
+
+
+def settled(asked: BundleOptions, own: SceneInspection) -> Overrides:
+    """What was asked for, and the scene's own engine, size, samples of Cycles and depth in place of None.
+
+    What the scene varies stays None: one value would end its animation.
+    """
+    given = asked.overrides
+    is_of_cycles = own.engine == "CYCLES" and given.engine in {None, "CYCLES"}
+    is_wide = min(own.width, own.height) >= SIDE_MIN_PIXELS
+    depths = DEPTHS[asked.format]
+    # As a render chooses it: PNG has 8 bits if the scene's own format has another depth, an EXR 32.
+    usual = depths[0] if asked.format is ImageFormat.PNG else depths[-1]
+    resolution = (own.width, own.height) if is_wide and "resolution" not in own.varied else None
+    samples = own.samples if is_of_cycles and own.samples and "samples" not in own.varied else None
+    return replace(
+        given,
+        engine=given.engine or (own.engine if own.engine in ENGINES else None),
+        resolution=given.resolution or resolution,
+        samples=given.samples or samples,
+        color_depth=given.color_depth or (own.color_depth if own.color_depth in depths else usual),
+    )
+
+
+def varied_warnings(bundle: Bundle, own: SceneInspection) -> tuple[str, ...]:
+    """The settings that a bundle leaves to its scene because the scene varies them, as sentences."""
+    return tuple(
+        f"The scene varies its {name}, so job.json does not name it. --{name} gives all frames the same."
+        for name in own.varied
+        if getattr(bundle.overrides, name, 0) is None
+        and (name != "samples" or bundle.overrides.engine == "CYCLES")
     )
 
 

@@ -252,6 +252,8 @@ class _Report(_Checked):
     denoises: bool
     ignored: _Texts
     changed_later: _Texts
+    varied: _Texts
+    color_depth: _Count
     seed: Annotated[int, Field(ge=-(2**31), lt=2**31)] | None
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -282,6 +284,8 @@ class _Report(_Checked):
             denoises=self.denoises,
             ignored=tuple(self.ignored),
             changed_later=tuple(self.changed_later),
+            varied=tuple(self.varied),
+            color_depth=self.color_depth,
             seed=self.seed,
             seconds=self.seconds,
         )

@@ -56,6 +56,8 @@ class SceneInspection:
     that the scene has; `view_layers` are those that it renders. `denoises`: Cycles denoises the picture.
     `ignored` lists settings that change the picture and are turned off for a render, `changed_later` what
     makes another picture of the engine's, such as Compositing.
+    `varied` are those of `resolution` and `samples` that change with the frame or the view layer.
+    `color_depth` is what the scene sets for its own format, in bits a channel.
     `seed` is that of Cycles, None if it is animated or another engine renders.
     """
 
@@ -84,6 +86,8 @@ class SceneInspection:
     denoises: bool = False
     ignored: tuple[str, ...] = ()
     changed_later: tuple[str, ...] = ()
+    varied: tuple[str, ...] = ()
+    color_depth: int = 8
     seed: int | None = None
     seconds: float
 

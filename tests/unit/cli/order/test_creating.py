@@ -18,6 +18,7 @@ from veriframe.errors import SettingsError
 from veriframe.model.bundle.estimate import Estimate
 from veriframe.model.bundle.job_file import parse_job_file
 from veriframe.model.bundle.options import BundleOptions
+from veriframe.model.rendering.frames import ImageFormat
 from veriframe.model.rendering.scene import SceneVerdict
 
 ESTIMATE = Estimate(
@@ -239,3 +240,13 @@ def test_a_bundle_that_lacks_a_used_file_is_not_posted(
     assert "a.pc2" in str(refused)
     assert "another picture" not in str(refused)
     assert (studio.shared.moves, studio.store.folders) == ([], {})
+
+
+def test_another_engine_or_format_drops_what_belonged_to_the_former(shell: Shell, studio: Studio) -> None:
+    """A bundle names samples of Cycles and a depth of PNG (fault_131); EEVEE and EXR have others."""
+    settled = replace(BUNDLE.overrides, engine="CYCLES", samples=64, color_depth=8, resolution=(64, 36))
+    folder = studio.bundle(replace(BUNDLE, overrides=settled))
+    asked = ("--engine", "eevee", "--format", "exr")
+    shell.object("create", str(folder), "--reward", "1", "--yes", *asked)
+    kept = replace(settled, engine="BLENDER_EEVEE_NEXT", samples=None, color_depth=None)
+    assert _job_file(studio, 1) == replace(BUNDLE, overrides=kept, format=ImageFormat.EXR)

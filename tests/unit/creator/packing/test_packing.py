@@ -93,6 +93,9 @@ async def test_a_scene_is_packed_with_its_libraries_and_theirs(artist: Artist) -
     }
     assert parse_job_file((artist.target / "job.json").read_bytes()) == packed.bundle
     assert packed.bundle.frames == (1, 2, 3)
+    # As the scene has it, so that results can be compared with it (fault_131).
+    expected = Overrides(engine="CYCLES", resolution=(64, 36), samples=4, color_depth=8)
+    assert packed.bundle.overrides == expected
     assert packed.files == 5
     # Each library was visible before its own names were asked for.
     assert artist.packer.shown == [{}, {str(artist.library): artist.library}]
@@ -181,6 +184,14 @@ async def test_the_scenes_own_range_is_rendered_unless_asked_otherwise(artist: A
     assert packed.bundle.frames == (0, 1, 2, 3)
     again = with_chunk(packed, 2)
     assert parse_job_file((artist.target / "job.json").read_bytes()).chunk == again.bundle.chunk == 2
+
+
+async def test_what_the_scene_varies_stays_its_own_and_is_told(artist: Artist) -> None:
+    """One number of samples would end an animation of it (fault_132)."""
+    artist.show(varied=("samples",))
+    packed = await artist.packing.pack(artist.scene, artist.target, BundleOptions())
+    assert packed.bundle.overrides.samples is None
+    assert any("varies its samples" in warning for warning in packed.verdict.warnings)
 
 
 async def test_what_packing_does_not_know_is_told(artist: Artist) -> None:

@@ -32,6 +32,27 @@ def changed_later(scene: Any) -> Iterator[str]:
         yield "Compositing"
 
 
+def varied(scene: Any) -> Iterator[str]:
+    """Settings that no single value stands for: it would end their animation, or be that of other layers."""
+    paths = list(animated_paths(scene))
+    if any(path.startswith("render.resolution_") for path in paths):
+        yield "resolution"
+    is_animated = any(path == "cycles.samples" or path.endswith("].samples") for path in paths)
+    own = any(layer.samples for layer in scene.view_layers)
+    if is_animated or own or getattr(scene.cycles, "use_sample_subset", False):
+        yield "samples"
+
+
+def animated_paths(scene: Any) -> Iterator[str]:
+    """The scene's own settings that anything animates: drivers, an action, or NLA strips."""
+    data = scene.animation_data
+    if data is None:
+        return
+    actions = [data.action, *(strip.action for track in data.nla_tracks for strip in track.strips)]
+    curves = [*data.drivers, *(curve for action in actions if action for curve in action.fcurves)]
+    yield from (curve.data_path for curve in curves)
+
+
 def unrepeatable() -> Iterator[str]:
     """Everything that makes two renders of the same scene differ."""
     scene = bpy.context.scene

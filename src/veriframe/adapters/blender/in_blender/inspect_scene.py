@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import bpy
-from differences import changed_later, ignored, unrepeatable  # type: ignore[import-not-found]
+from differences import changed_later, ignored, unrepeatable, varied  # type: ignore[import-not-found]
 from lighting import is_unlit  # type: ignore[import-not-found]
 
 MOST = 200
@@ -221,6 +221,8 @@ def facts() -> dict[str, Any]:
         "denoises": ask(lambda: bool(render.engine == "CYCLES" and scene.cycles.use_denoising), False),
         "ignored": some(ignored),
         "changed_later": some(lambda: changed_later(scene)),
+        "varied": some(lambda: varied(scene)),
+        "color_depth": ask(lambda: int(render.image_settings.color_depth), 8),
     }
 
 
