@@ -9,7 +9,16 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.integration.chain_workers import BOND, MONEY, REWARD, Client, connected_clients, post, until
+from tests.integration.chain_workers import (
+    BOND,
+    MONEY,
+    REWARD,
+    WAIT_SECONDS,
+    Client,
+    connected_clients,
+    post,
+    until,
+)
 from tests.nodes import Devnet, devnet
 
 from veriframe.model.attempt.attempt import Stage
@@ -60,10 +69,13 @@ async def test_a_claim_that_another_worker_has_is_not_served(tmp_path: Path) -> 
                 await other.registry.claim(1)
                 worker.renderer.gate.set()
                 await until(lambda: worker.stage() in (Stage.SUBMITTED, Stage.LOST))
+                # A result that was stored just before is released a moment after.
+                async with asyncio.timeout(WAIT_SECONDS):
+                    while [pin for pin in await worker.store.pins() if "result" in pin.name]:  # noqa: ASYNC110
+                        await asyncio.sleep(0.05)
             assert worker.stage() is Stage.LOST
             expected = (JobState.CLAIMED, other.registry.account, REWARD + BOND, 0)
             assert expected == await facts(creator)
-            assert [pin for pin in await worker.store.pins() if "result" in pin.name] == []
 
 
 @pytest.mark.parametrize("blocks", [1, 2], ids=["the submission", "the claim, too"])
