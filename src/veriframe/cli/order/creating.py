@@ -178,7 +178,7 @@ def _offer(source: Source, price: int | None, reward: int | None, terms: dict[st
     before, estimate = source.before, source.estimate
     if price is None and reward is None:
         if before is not None:
-            reward = before.reward_fri
+            reward = source.earlier_reward_fri
         elif estimate is not None and estimate.frame_price_fri is not None:
             price = estimate.frame_price_fri
         else:

@@ -13,6 +13,8 @@ from veriframe.cli.display import money, order_view, show
 from veriframe.cli.order import acting, options
 from veriframe.creator.orders.deciding import Decided, left_words
 from veriframe.creator.orders.values import Chunk
+from veriframe.errors import MoveRefused
+from veriframe.model.bundle.job_file import format_frames
 
 Frames = Annotated[str | None, options.only("--frames", "Only chunks with one of these frames: 1-10,15.")]
 Jobs = Annotated[str | None, options.only("--jobs", "Only the chunks of these jobs: 7,9-12.")]
@@ -63,7 +65,13 @@ def _tell(decided: Decided, sentence: str, *, as_json: bool) -> None:
         show.as_json(order_view.as_object(decided.after, changed))
     else:
         show.out.print(show.clean(sentence), markup=False)
-    for chunk, error in decided.refused:
+    others = [(chunk, error) for chunk, error in decided.refused if not isinstance(error, MoveRefused)]
+    left = [chunk.job.id for chunk, error in decided.refused if isinstance(error, MoveRefused)]
+    if left:
+        jobs = f"job {left[0]}" if len(left) == 1 else f"jobs {format_frames(tuple(sorted(left)))}"
+        words = f"Meanwhile {jobs} changed and stayed as {'it is' if len(left) == 1 else 'they are'}."
+        show.err.print(words, style="yellow", markup=False, soft_wrap=True)
+    for chunk, error in others:
         errors.say(error, about=f"job {chunk.job.id}")
-    if decided.refused:
-        raise typer.Exit(errors.exit_code(decided.refused[0][1]))
+    if others:
+        raise typer.Exit(errors.exit_code(others[0][1]))

@@ -15,7 +15,7 @@ from veriframe.cli.display import show
 from veriframe.cli.display.activity import activity
 from veriframe.cli.job import fetching as pictures
 from veriframe.cli.order import acting, options
-from veriframe.creator.orders.fetched import FetchedFrames
+from veriframe.creator.orders.fetched import FetchedFrames, MissingFrames
 from veriframe.creator.orders.fetching import FrameFetching
 from veriframe.creator.orders.kept_frames import KeptFrames
 from veriframe.creator.orders.orders import Orders
@@ -124,11 +124,16 @@ def tell(status: OrderStatus, found: FetchedFrames) -> None:
         markup=False,
         soft_wrap=True,
     )
+    alike: dict[tuple[str, bool], list[MissingFrames]] = {}
     for one in found.missing:
-        numbers = format_frames(one.frames) if one.frames else "all frames"
+        alike.setdefault((one.why, one.is_bad), []).append(one)
+    for (why, is_bad), some in alike.items():
+        frames = format_frames(tuple(sorted(frame for one in some for frame in one.frames)))
+        jobs = format_frames(tuple(sorted(one.job_id for one in some)))
         show.out.print(
-            f"  missing {numbers} (job {one.job_id}): {show.clean(one.why)}",
-            style="red" if one.is_bad else "yellow",
+            f"  missing {frames or 'all frames'} ({'job' if len(some) == 1 else 'jobs'} {jobs}):"
+            f" {show.clean(why)}",
+            style="red" if is_bad else "yellow",
             markup=False,
             soft_wrap=True,
         )

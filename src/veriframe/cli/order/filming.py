@@ -17,6 +17,7 @@ from veriframe.creator.orders.kept_frames import KeptFrames
 from veriframe.errors import SettingsError
 from veriframe.model.bundle.job_file import format_frames
 from veriframe.model.quantities import format_span
+from veriframe.model.rendering.frames import ImageFormat
 from veriframe.wiring import orders as building
 
 
@@ -84,6 +85,11 @@ def _source(source: str, *, no_check: bool) -> tuple[Path, tuple[int, ...] | Non
     status = context.run(orders.find(int(source)))
     if status.bundle is None:
         raise SettingsError(f"Order {source} has one picture, and no film.")
+    if status.bundle.format is ImageFormat.MULTILAYER:
+        raise SettingsError(
+            f"The frames of order {source} are multilayer EXR, which is no picture of its own. Make the film "
+            "from them in Blender, or order PNG."
+        )
     folder = Path(f"order-{source}")
     found = fetching.fetch_frames(orders, status, folder, no_check=no_check, force=False)
     show.err.print(f"{len(found.written)} frames were fetched to {folder}.", markup=False)

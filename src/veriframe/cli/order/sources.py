@@ -31,8 +31,8 @@ from veriframe.model.rendering.overrides import Overrides
 class Source:
     """What is posted: a folder, or the CID of an earlier one, and what is asked of it.
 
-    `before` are the terms of the earlier order. `size_bytes` is 0 if nothing is sent. `size` is the picture's
-    in pixels, None if the scene was not opened.
+    `before` are the terms of the earlier order, `earlier_chunk` the frames of its chunks. `size_bytes` is 0
+    if nothing is sent. `size` is the picture's in pixels, None if the scene was not opened.
     """
 
     place: Path | str
@@ -42,6 +42,7 @@ class Source:
     size: tuple[int, int] | None = None
     estimate: Estimate | None = None
     before: Terms | None = None
+    earlier_chunk: int = 0
     warnings: tuple[str, ...] = ()
 
     def chunk_price_fri(self, frame_fri: int) -> int:
@@ -49,6 +50,16 @@ class Source:
         if self.bundle.split is not None:
             return -(-frame_fri // self.bundle.split.tiles)
         return frame_fri * min(self.bundle.chunk, len(self.bundle.frames))
+
+    @property
+    def earlier_reward_fri(self) -> int | None:
+        """The reward of the earlier order, for as many frames as a chunk has now."""
+        if self.before is None:
+            return None
+        if self.bundle.split is not None:
+            return self.before.reward_fri
+        frames = min(self.bundle.chunk, len(self.bundle.frames))
+        return -(-self.before.reward_fri * frames // self.earlier_chunk)
 
     @property
     def lease_seconds(self) -> int | None:
@@ -148,6 +159,7 @@ def _earlier(number: int, given: wanted.Given, skip_existing: Path | None) -> So
         bundle=replace(wanted_bundle, frames=frames),
         note=note,
         before=status.order.terms,
+        earlier_chunk=min(before.chunk, len(before.frames)),
     )
 
 

@@ -17,6 +17,11 @@ from veriframe.model.rendering.frames import ImageFormat, frame_file
 RECORD = ".veriframe-frames.json"
 """Beside the frames: what they are, so that they need not be decoded again."""
 
+_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
+"""The signature and the last chunk (W3C PNG, 5.2 and 11.2.5)."""
+_EXR_START = b"v/1\x01"
+"""The magic number of OpenEXR."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptFrame:
@@ -101,14 +106,32 @@ class KeptFrames:
 
 
 def existing_frames(folder: Path, frames: tuple[int, ...], image_format: ImageFormat) -> frozenset[int]:
-    """Which of these frames lie in a folder, by their names. Raises `SettingsError` if it cannot be read."""
+    """Which of these frames lie in a folder, by their names and how their files begin and end.
+
+    Raises `SettingsError` if it cannot be read.
+    """
     try:
         names = set(os.listdir(folder))  # noqa: PTH208 - names alone
+        files = {number: frame_file(number, image_format) for number in frames}
+        return frozenset(
+            number for number, name in files.items() if name in names and _is_whole(folder / name)
+        )
     except OSError as error:
         raise SettingsError(
             f"{folder} cannot be read: {cause_of(error)}. Pass a folder of frames."
         ) from error
-    return frozenset(number for number in frames if frame_file(number, image_format) in names)
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether a file begins as a picture does and, if it is a PNG, ends so. Nothing is decoded."""
+    if not file.is_file():
+        return False
+    with file.open("rb") as stream:
+        start = stream.read(len(_PNG_START))
+        if file.suffix != ".png":
+            return start.startswith(_EXR_START)
+        stream.seek(-min(len(_PNG_END), stream.seek(0, os.SEEK_END)), os.SEEK_END)
+        return start == _PNG_START and stream.read() == _PNG_END
 
 
 def _unwritable(path: Path, error: OSError) -> SettingsError:

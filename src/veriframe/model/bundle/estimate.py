@@ -22,6 +22,7 @@ CHUNKS_IN_LEASE = 10
 quarter, and a machine may be half as fast."""
 
 LEASE_STEP_SECONDS = 600
+PRICE_STEP_FRI = 10**12
 MODEL_ERROR = 0.35
 """How far a frame may be from the law above, as a share: caches, threads and other programs."""
 
@@ -99,8 +100,10 @@ class Estimate:
 
     @property
     def frame_price_fri(self) -> int | None:
-        """The suggested price of one frame."""
-        return None if self.price_fri is None else -(-self.price_fri // self.frames)
+        """The suggested price of one frame, rounded up to what a person would write."""
+        if self.price_fri is None:
+            return None
+        return -(-self.price_fri // (self.frames * PRICE_STEP_FRI)) * PRICE_STEP_FRI
 
     def covers(self, seconds: float) -> bool:
         """Whether an average frame that took this long is within the error bar."""

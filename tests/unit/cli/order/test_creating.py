@@ -87,7 +87,7 @@ def test_frames_that_are_there_are_left_out(shell: Shell, studio: Studio, tmp_pa
 
 
 def test_lost_frames_become_a_new_order(shell: Shell, studio: Studio) -> None:
-    """fault_163: of refunded chunks, with the terms of before; nothing else is stored."""
+    """fault_163: of refunded chunks, with the terms of before, paid by the frame; nothing else is stored."""
     shell.run("create", str(studio.bundle()), "--price", "0.05", "--lease", "2h", "--yes")
     assert shell.run("cancel", "1", "--frames", "9").exit_code == 0
     result = shell.run("create", "--again", "1", "--yes")
@@ -96,7 +96,8 @@ def test_lost_frames_become_a_new_order(shell: Shell, studio: Studio) -> None:
     assert _job_file(studio, 4) == replace(BUNDLE, frames=(9, 10))
     terms = [studio.shared.jobs[number].terms for number in (1, 4)]
     assert terms[0].lease_seconds == terms[1].lease_seconds == 7200
-    assert terms[0].reward_fri == terms[1].reward_fri
+    # Four frames in a chunk before, two now.
+    assert terms[0].reward_fri == 2 * terms[1].reward_fri
 
 
 def test_an_order_without_lost_frames_is_not_posted_again(shell: Shell, studio: Studio) -> None:

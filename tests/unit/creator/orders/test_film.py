@@ -85,6 +85,14 @@ def test_a_folder_without_frames_makes_no_film(tmp_path: Path, name: str) -> Non
         plan_film(kept, None, hold=True, unchecked=False, rate=None)
 
 
+@pytest.mark.parametrize("content", [b"", b"hi", picture(2)[:-3], b"\x89PNG"])
+def test_a_file_that_is_no_whole_picture_is_no_frame(tmp_path: Path, content: bytes) -> None:
+    """fault_225: a frame that was cut off would never be ordered."""
+    kept = _folder(tmp_path, 1, 2)
+    (kept.folder / "frame_0002.png").write_bytes(content)
+    assert existing_frames(kept.folder, (1, 2), ImageFormat.PNG) == {1}
+
+
 def test_existing_frames_are_known_by_their_names(tmp_path: Path) -> None:
     """In the format of the order."""
     kept = _folder(tmp_path, 2, 3)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from veriframe.model.bundle.estimate import (
     CHUNK_SECONDS,
     CHUNKS_IN_LEASE,
+    PRICE_STEP_FRI,
     FrameCost,
     Probe,
     Work,
@@ -105,3 +106,7 @@ def test_the_price_is_the_time_by_the_tariff() -> None:
     assert found.price_fri == 10**18
     assert found.frame_price_fri == 10**16
     assert estimated(costs, work()).price_fri is None
+    odd = estimated(costs, work(11, loading_seconds=0), hour_fri=10**18)
+    assert odd.frame_price_fri is not None
+    assert odd.frame_price_fri % PRICE_STEP_FRI == 0
+    assert 11 * odd.frame_price_fri >= (odd.price_fri or 0)
