@@ -66,8 +66,9 @@ for frame in (1, 24):
     instance.keyframe_insert("rotation_euler", frame=frame)
 scene.frame_start, scene.frame_end = 1, 24
 scene.render.engine = "CYCLES"
-scene.cycles.device, scene.cycles.samples, scene.cycles.use_denoising = "CPU", 4, False
-scene.render.resolution_x, scene.render.resolution_y = 96, 54
+# So many that a frame takes longer than a look at the log.
+scene.cycles.device, scene.cycles.samples, scene.cycles.use_denoising = "CPU", 48, False
+scene.render.resolution_x, scene.render.resolution_y = 192, 108
 scene.render.dither_intensity = 0.0
 bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend", compress=True)
 scene.render.filepath = folder + "/right/"
@@ -137,7 +138,7 @@ class Studio:
         end = time.monotonic() + WAIT_SECONDS
         while not happened():
             assert time.monotonic() < end, self.logs()
-            time.sleep(0.2)
+            time.sleep(0.05)
 
     def logs(self) -> str:
         """The ends of the workers' logs."""
