@@ -53,7 +53,7 @@ def test_an_animation_becomes_a_film(home: Home, light_scene: Path) -> None:
         assert (picture.size, picture.info) == ((96, 54), {})
     listed = _told(home, "order", "list")["orders"]
     assert isinstance(listed, list)
-    assert [one["paid_fri"] for one in listed] == [str(3 * 10**17), str(6 * 10**17)]
+    assert [one["paid_fri"] for one in listed] == [str(2 * 10**17), str(6 * 10**17)]
 
 
 def test_another_machine_reads_the_order_without_notes(home: Home, light_scene: Path) -> None:
