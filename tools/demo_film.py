@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from tools.demo_folder import emptied
 
 ROOT = Path(__file__).parents[1]
 COMMAND = Path(sys.executable).with_name("veriframe")
@@ -92,7 +92,7 @@ def main() -> int:
     # Ctrl-C and a supervisor's SIGTERM have the same effect.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        show(House(_emptied(given.output.absolute())), given.scene, given.frames, given.chunk)
+        show(House(emptied(given.output.absolute(), "demo-film")), given.scene, given.frames, given.chunk)
     except KeyboardInterrupt:
         print("Stopped. Every worker has ended.")
         return INTERRUPTED
@@ -217,19 +217,6 @@ def show_money(house: House, number: str, rewards_fri: int) -> None:
 
 def _short(address: str) -> str:
     return f"{address[:8]}…"
-
-
-def _emptied(folder: Path) -> Path:
-    """Returns the folder, empty. Deletes only what an earlier run left."""
-    mark = folder / ".made-by-demo-film"
-    if folder.exists() and not mark.exists():
-        raise SystemExit(
-            f"demo-film: {folder} exists and was not created by this demo. Choose another with --output."
-        )
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    mark.touch()
-    return folder
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from tools.demo_folder import emptied
 from tools.private_nodes import ROOT, Devnet, NodeFailed, NodeMissing, devnet, kubo
 
 CREATOR, WORKER, OWNER = 0, 1, 2
@@ -87,7 +87,7 @@ def main() -> int:
     # Ctrl-C and a supervisor's SIGTERM have the same effect.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        show(_emptied(given.output.absolute()), given.scene)
+        show(emptied(given.output.absolute(), "demo-real"), given.scene)
     except KeyboardInterrupt:
         say("Stopped. Every node has ended.")
         return INTERRUPTED
@@ -254,19 +254,6 @@ def _person(
         "VERIFRAME_FRAME_SECONDS": "1200",  # for slow machines; the lease is an hour
     }
     return Person(name, home, variables | dict(others))
-
-
-def _emptied(folder: Path) -> Path:
-    """Returns the folder, empty. Deletes only what an earlier run left."""
-    mark = folder / ".made-by-demo-real"
-    if folder.exists() and not mark.exists():
-        raise SystemExit(
-            f"demo-real: {folder} exists and was not created by this demo. Choose another with --output."
-        )
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    mark.touch()
-    return folder
 
 
 if __name__ == "__main__":
