@@ -20,10 +20,10 @@ from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandb
 from veriframe.adapters.blender.sandbox.levels.unnamespaced import UnnamespacedSandbox
 from veriframe.adapters.blender.sandbox.limits import resource_usage
 from veriframe.adapters.blender.sandbox.run import Ending, Level, Sandbox
+from veriframe.assets import _read_header
 from veriframe.errors import HostUnavailable
 from veriframe.model.rendering.frames import RenderTask
 from veriframe.model.rendering.scene import SceneLimits
-from veriframe.worker.scene.check import _read_header
 
 
 @contextmanager

@@ -36,7 +36,7 @@ async def judged(scene: Path, header: SceneHeader, blender: Renderer) -> SceneVe
 @asynccontextmanager
 async def examined(scene: Path) -> AsyncIterator[tuple[Renderer, RenderSession, SceneVerdict]]:
     """Open a scene, judge it and leave it open. Raises `JobRejected`, `SettingsError`, `HostUnavailable`."""
-    from veriframe.worker.scene.check import header_of  # noqa: PLC0415
+    from veriframe.assets import header_of  # noqa: PLC0415
 
     blender, scene_limits = await renderer(), limits.scene_limits(context.current().settings)
     header = await header_of(scene, blender, scene_limits)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from functools import partial
 
+from veriframe.assets import Asset
 from veriframe.errors import JobLost
 from veriframe.model.attempt.attempt import Attempt
 from veriframe.model.bundle.chunks import parts
@@ -13,7 +14,6 @@ from veriframe.model.registry.job import Job
 from veriframe.ports.renderer import RenderSession
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.reconciliation import RENUMBERED, is_same
-from veriframe.worker.shared.assets import Asset
 from veriframe.worker.shared.kept_sessions import OpenedSession
 from veriframe.worker.shared.lanes import Place
 

@@ -12,21 +12,15 @@ from veriframe.errors import Code, JobRejected, ValidationFailed
 from veriframe.model.bundle.job_file import Bundle
 from veriframe.model.bundle.manifest import (
     FILE_NAME,
-    FRAMES_FOLDER,
     MOST_BYTES,
     PREVIEW_NAME,
     Manifest,
     ManifestFrame,
     parse_manifest,
 )
-from veriframe.model.content.cid import canonical_or_same
-from veriframe.model.registry.job import format_address
-from veriframe.model.rendering.frames import ImageFormat, RenderTask, frame_file
-from veriframe.model.rendering.sizes import most_bytes
+from veriframe.model.bundle.misfit import misfit
 from veriframe.ports.store import ContentStore, FetchLimits
 
-MOST_PIXELS = 64_000_000
-"""The most pixels of a frame whose size nobody asked for."""
 PREVIEW_BYTES = 16 * 2**20
 LEAST_FRAMES_PER_SECOND, MOST_FRAMES_PER_SECOND = 1.0, 1000.0
 
@@ -46,7 +40,7 @@ class ChunkResults:
             target = Path(folder) / FILE_NAME
             await self._fetch(chunk, FILE_NAME, target, MOST_BYTES)
             manifest = parse_manifest(await asyncio.to_thread(target.read_bytes))
-        if why := _misfit(manifest, chunk, bundle, size):
+        if why := misfit(manifest, chunk.job, chunk.frames, bundle, size):
             raise ValidationFailed(
                 Code.BAD_MANIFEST,
                 f"The result's manifest.json {why}. Dispute job {chunk.job.id} if an arbiter is named.",
@@ -79,48 +73,6 @@ def usable_rate(found: object) -> float:
     if isinstance(found, bool) or not isinstance(found, int | float):
         return 0.0
     return float(found) if LEAST_FRAMES_PER_SECOND <= found <= MOST_FRAMES_PER_SECOND else 0.0
-
-
-def _misfit(manifest: Manifest, chunk: Chunk, bundle: Bundle, size: tuple[int, int] | None) -> str:
-    """Why a manifest is not that of the chunk, or an empty text."""
-    job, asset_cid = chunk.job, canonical_or_same(chunk.job.order.asset_cid)
-    comparisons = (
-        (
-            (manifest.job, manifest.order, manifest.part),
-            (job.id, job.order.id, job.part),
-            "is of another job",
-        ),
-        (canonical_or_same(manifest.asset), asset_cid, "names another asset"),
-        (manifest.worker, format_address(job.worker), "names another worker"),
-        (tuple(frame.number for frame in manifest.frames), chunk.frames, "has other frames than the chunk"),
-    )
-    for found, expected, why in comparisons:
-        if found != expected:
-            return why
-    if size is None:
-        # Then that of the first frame counts.
-        size = manifest.frames[0].width, manifest.frames[0].height
-        if size[0] * size[1] > MOST_PIXELS:
-            return f"has frames of more than {MOST_PIXELS // 10**6} million pixels"
-    return next(filter(None, (_unfit(frame, bundle, size) for frame in manifest.frames)), "")
-
-
-def _unfit(frame: ManifestFrame, bundle: Bundle, size: tuple[int, int]) -> str:
-    image_format = bundle.format if bundle.split is None else ImageFormat.MULTILAYER
-    if frame.file != f"{FRAMES_FOLDER}/{frame_file(frame.number, image_format)}":
-        return f"has frame {frame.number} in another format"
-    if bundle.split is None and size != (frame.width, frame.height):
-        return f"has frame {frame.number} in another size"
-    task = RenderTask(
-        frames=(frame.number,),
-        format=image_format,
-        size=(frame.width, frame.height),
-        overrides=bundle.overrides,
-        is_denoised_later=bundle.split is not None,
-    )
-    if frame.size_bytes > most_bytes(task):
-        return f"has frame {frame.number} in a file larger than its pixels take"
-    return ""
 
 
 def _unfetched(error: JobRejected, path: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import structlog
 
+from veriframe.assets import Asset
 from veriframe.errors import Code, RenderFailed
 from veriframe.model.attempt.attempt import Attempt
 from veriframe.model.attempt.lease import Lease
@@ -17,7 +18,6 @@ from veriframe.worker.context import WorkerContext
 from veriframe.worker.frames.spool import Spool
 from veriframe.worker.frames.validating import Validating
 from veriframe.worker.job_run import JobRun
-from veriframe.worker.shared.assets import Asset
 
 log = structlog.get_logger()
 

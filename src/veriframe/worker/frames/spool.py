@@ -13,13 +13,13 @@ from pathlib import Path
 
 import structlog
 
+from veriframe.assets import Asset
 from veriframe.errors import Code, RenderFailed, ValidationFailed
 from veriframe.model.attempt.attempt import Attempt
 from veriframe.model.attempt.lease import FRAMES_AT_ONCE
 from veriframe.model.rendering.frames import Frame, RenderTask, SpooledFrame, ValidatedFrame
 from veriframe.threads import run_uninterrupted
 from veriframe.worker.context import WorkerContext
-from veriframe.worker.shared.assets import Asset
 from veriframe.worker.shared.lanes import Lane
 
 log = structlog.get_logger()

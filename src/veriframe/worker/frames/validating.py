@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from veriframe.assets import Asset
 from veriframe.model.attempt.lease import FRAMES_AT_ONCE
 from veriframe.model.rendering.frames import Frame
 from veriframe.worker.frames.spool import Spool
-from veriframe.worker.shared.assets import Asset
 
 
 class Validating:

@@ -6,6 +6,7 @@ import asyncio
 from functools import partial
 from pathlib import Path
 
+from veriframe.assets import Asset, read_asset
 from veriframe.errors import Code, HostUnavailable, JobRejected, StoreUnavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.content.folder import FolderLimits
@@ -15,7 +16,6 @@ from veriframe.threads import run_uninterrupted
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.job_run import JobRun
 from veriframe.worker.reconciliation import no_longer_open
-from veriframe.worker.shared.assets import Asset, read_asset
 from veriframe.worker.shared.throughput import Throughput
 
 LAST_TRY_SECONDS = 60.0

@@ -11,6 +11,7 @@ from tests.unit.creator.orders.studio import BUNDLE, RATE, Studio, picture
 
 from veriframe.creator.orders.kept_frames import RECORD
 from veriframe.errors import SettingsError, StoreUnavailable
+from veriframe.model.bundle.misfit import misfit
 from veriframe.ports.store import Fetched, FetchLimits, OnTransfer, ignore_transfer
 
 NAMES = [f"frame_{number:04d}.png" for number in range(1, 11)]
@@ -98,10 +99,8 @@ async def test_a_manifest_of_something_else_is_at_fault(studio: Studio) -> None:
     assert other.written == [5, 6, 7, 8]
     pictures = [picture(n) for n in chunks[0].frames]
     right = studio.manifest(chunks[0], pictures)
-    from veriframe.creator.orders.results import _misfit  # noqa: PLC0415 - each reason by itself
-
     claimed = (await studio.status(number)).chunks[0]
-    assert _misfit(right, claimed, BUNDLE, None) == ""
+    assert misfit(right, claimed.job, claimed.frames, BUNDLE) == ""
     for changes in (
         {"job": 2},
         {"order": 2},
@@ -112,7 +111,7 @@ async def test_a_manifest_of_something_else_is_at_fault(studio: Studio) -> None:
         {"frames": right.frames[:-1]},
         {"frames": (replace(right.frames[0], file="frames/frame_0007.png"), *right.frames[1:])},
     ):
-        assert _misfit(replace(right, **changes), claimed, BUNDLE, None) != "", changes
+        assert misfit(replace(right, **changes), claimed.job, claimed.frames, BUNDLE) != "", changes
 
 
 @pytest.mark.parametrize(

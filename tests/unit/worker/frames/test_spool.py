@@ -9,13 +9,13 @@ import pytest
 from tests.fakes.bench import Bench, crash, until
 from tests.unit.worker.pipelines import run
 
+from veriframe.assets import Asset
 from veriframe.errors import Code, HostUnavailable, RenderFailed, ValidationFailed
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.registry.job import JobState
 from veriframe.model.rendering.frames import RenderTask
 from veriframe.worker.frames.spool import Spool
 from veriframe.worker.job_run import started
-from veriframe.worker.shared.assets import Asset
 from veriframe.worker.shared.lanes import Lane
 from veriframe.worker.steps import render, validate
 

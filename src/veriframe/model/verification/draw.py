@@ -1,0 +1,76 @@
+"""The draw: which frames and tiles of a result are checked. Nobody knew it before, anyone can repeat it.
+
+docs/verification.md specifies it to the byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+
+FEW_FRAMES = 4
+"""Of so many frames, each one is drawn."""
+
+FROM_ALL = 5
+"""Each fifth tile is drawn from all tiles, the others from those that are not flat."""
+
+
+def seed_of(block_hash: int, job_id: int, result_cid: str) -> bytes:
+    """The seed of a job's draw: 32 bytes. `block_hash` is of the block after the submission."""
+    return hashlib.sha256(f"veriframe-draw 1 {block_hash:#x} {job_id} {result_cid}\n".encode()).digest()
+
+
+class Draw:
+    """Numbers from a seed, one after the other: SHA-256 of the seed, a purpose and a counter."""
+
+    def __init__(self, seed: bytes, purpose: str) -> None:
+        """Draws for different purposes are independent of one another."""
+        self._start, self._count = seed + purpose.encode("ascii") + b" ", 0
+
+    def below(self, bound: int) -> int:
+        """The next number from 0 to `bound - 1`, all equally likely. `bound` is at most 2^64."""
+        limit = 2**64 - 2**64 % bound
+        while True:
+            digest = hashlib.sha256(self._start + b"%d" % self._count).digest()
+            self._count += 1
+            # A number from the incomplete last stretch would favour small ones.
+            if (number := int.from_bytes(digest[:8], "big")) < limit:
+                return number % bound
+
+    def take(self, left: list[int]) -> int:
+        """Draw one of these, and remove it from them."""
+        return left.pop(self.below(len(left)))
+
+
+def draw_frames(seed: bytes, frames: Sequence[int]) -> tuple[int, ...]:
+    """The frames that are checked, in their order: each of a few, at least the square root of many."""
+    wanted = max(FEW_FRAMES, math.isqrt(max(0, len(frames) - 1)) + 1)
+    if len(frames) <= wanted:
+        return tuple(frames)
+    draw, left = Draw(seed, "frames"), list(range(len(frames)))
+    return tuple(frames[at] for at in sorted(draw.take(left) for _ in range(wanted)))
+
+
+def draw_tiles(seed: bytes, frame: int, tiles: int, flat: Sequence[int], wanted: int) -> tuple[int, ...]:
+    """The tiles of a frame that are checked, in the order in which they are drawn, none twice.
+
+    A frame has `tiles` tiles, numbered from 0 by rows; `flat` are those in which the delivered picture shows
+    nothing. More tiles begin with the same ones, so that a longer check continues a shorter one.
+    """
+    draw, everywhere = Draw(seed, f"frame {frame}"), list(range(tiles))
+    detailed = [tile for tile in everywhere if tile not in set(flat)]
+    drawn: list[int] = []
+    while len(drawn) < min(wanted, tiles):
+        is_from_all = len(drawn) % FROM_ALL == FROM_ALL - 1 or not detailed
+        tile = draw.take(everywhere if is_from_all else detailed)
+        (detailed if is_from_all else everywhere)[:] = [
+            one for one in (detailed if is_from_all else everywhere) if one != tile
+        ]
+        drawn.append(tile)
+    return tuple(drawn)
+
+
+def odds(share: float, tiles: int) -> float:
+    """How likely `tiles` drawn tiles show a cheat on this share (0 … 1) of all tiles."""
+    return 1 - (1 - share) ** tiles

@@ -1,0 +1,72 @@
+"""The rule between machines that do not render the same bits: what honest rounding may do to a tile.
+
+The verifier renders a tile three times on its own machine: A; S with another kernel, whose rounding differs;
+and E with the same sequence of samples, stopped early. W is the worker's tile. How far A lies from S is what
+rounding does to this tile of this scene; how far it lies from E is what leaving out samples does.
+docs/verification.md has the table by which the constants were fixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+STOP_EARLY = (15, 16)
+"""The share of the samples in E."""
+
+ROUNDING = 1e-6
+"""A relative difference that rounding of 32-bit numbers may make anywhere."""
+
+ACCEPTED_FACTOR, REJECTED_FACTOR = 2.0, 4.0
+"""How many times the honest difference is accepted, and from how many times on it may be rejected."""
+
+REJECTED_SHARE = 1 / 16
+"""A rejected difference is also more than this share of that of the early stop: about one sample of 256."""
+
+ACCEPTED_OUTLIERS, REJECTED_OUTLIERS = 0.02, 0.10
+"""Shares of pixels, besides honest ones, that may lie further from A than E does in the median."""
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """How two tiles differ: quantiles (25, 50, 75 %) of the pixels' relative differences.
+
+    `outliers` is the share of pixels, 0 … 1, that differ by more than the early stop does in the median.
+    """
+
+    quantiles: tuple[float, float, float]
+    outliers: float = 0.0
+
+
+class Answer(StrEnum):
+    """What the rule says of a tile."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    BETWEEN = "between"
+    """More tiles may tell."""
+
+
+def judge(worker: Differences, honest: Differences, early: Differences) -> Answer:
+    """Judge a tile by how A differs from W, from S and from E."""
+    pairs = list(zip(worker.quantiles, honest.quantiles, early.quantiles, strict=True))
+    accepted_outliers = ACCEPTED_FACTOR * honest.outliers + ACCEPTED_OUTLIERS
+    rejected_outliers = REJECTED_FACTOR * honest.outliers + REJECTED_OUTLIERS
+    if worker.outliers <= accepted_outliers and all(
+        found <= ACCEPTED_FACTOR * rounding + ROUNDING for found, rounding, _ in pairs
+    ):
+        return Answer.ACCEPTED
+    if worker.outliers > rejected_outliers or any(
+        found > REJECTED_FACTOR * (rounding + ROUNDING) and found > REJECTED_SHARE * stopped
+        for found, rounding, stopped in pairs
+    ):
+        return Answer.REJECTED
+    return Answer.BETWEEN
+
+
+def pooled(answers: Sequence[Answer]) -> Answer:
+    """What the answers of several tiles say together: one rejected tile is enough."""
+    if Answer.REJECTED in answers:
+        return Answer.REJECTED
+    return Answer.BETWEEN if Answer.BETWEEN in answers else Answer.ACCEPTED

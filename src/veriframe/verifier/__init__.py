@@ -1,0 +1,1 @@
+"""Verification: draws tiles of a result, renders them again, compares, and reports."""
