@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from starknet_py.hash.selector import get_selector_from_name
+from tests.fakes.blocks import hash_of_block
 from tests.fakes.chain_abi import (
     ABI,
     BY_SELECTOR,
@@ -125,8 +126,12 @@ class FakeChain:
         number, time = shared.block, shared.now
         if at != "latest":
             number = at["block_number"]
+            if number > shared.block:
+                raise RpcError(24, "Block not found")
             time = max((head.time for head in shared.heads if head.number <= number), default=0)
-        return {"block_number": number, "timestamp": time, "l2_gas_price": price}
+        block_hash = hex(hash_of_block(number))
+        told = {"block_number": number, "block_hash": block_hash, "status": "ACCEPTED_ON_L2"}
+        return {**told, "timestamp": time, "l2_gas_price": price}
 
     def _events(self, asked: Mapping[str, Any]) -> Any:
         """All events that fit, in one page; the feed finds what is new."""

@@ -136,6 +136,7 @@ class ForeignChain:
                     return RpcError(24, "Block not found")
                 return {
                     "block_number": number,
+                    "status": "ACCEPTED_ON_L2",
                     "timestamp": self.now,
                     "block_hash": self._hash(number),
                     "parent_hash": self._hash(number - 1),

@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from tests.fakes.blocks import hash_of_block
+
 from veriframe.errors import Code
 from veriframe.model.registry import escrow, ledger, order
 from veriframe.model.registry.history import JobHistory, job_event
@@ -77,9 +79,9 @@ class Shared:
 
     def job(self, job_id: int) -> Job:
         """One job."""
-        if job_id not in self.jobs:
-            raise ledger.unknown_job(job_id)
-        return self.jobs[job_id]
+        if job_id in self.jobs:
+            return self.jobs[job_id]
+        raise ledger.unknown_job(job_id)
 
     def jobs_of(self, event: Event) -> Iterable[int]:
         """The jobs that an event concerns."""
@@ -177,6 +179,10 @@ class FakeRegistry(JobRegistry, CreatorRegistry, Treasury):
         told = zip(self.shared.events, self.shared.heads, strict=True)
         of_job = (pair for pair in told if pair[0].subject == job.id and pair[0].kind not in _OF_OTHERS)
         return JobHistory(events=tuple(job_event(event, head.time) for event, head in of_job))
+
+    async def block_hash(self, number: int) -> int | None:
+        """A digest of the number. Moves add blocks, and tests that raise `shared.block`."""
+        return hash_of_block(number) if 0 <= number <= self.shared.block else None
 
     async def create_order(self, asset_cid: str, terms: Terms, jobs: int) -> Sequence[int]:
         """Posts an order. Returns the ids of its jobs."""
@@ -277,8 +283,7 @@ class FakeRegistry(JobRegistry, CreatorRegistry, Treasury):
         self, name: str, job_id: int, rule: Callable[[Job, Call], Outcome], *, binds: bool = False
     ) -> int:
         job, call = self.shared.job(job_id), self.shared.call(self.account)
-        needed_fri = job.terms.bond_fri if binds else 0
-        missing_fri = self._missing_fri(needed_fri)
+        missing_fri = self._missing_fri(needed_fri := job.terms.bond_fri if binds else 0)
         outcome = rule(job, replace(call, credit_fri=call.credit_fri + missing_fri))
         self._top_up(needed_fri)
         self.shared.apply(outcome)

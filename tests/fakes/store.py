@@ -20,6 +20,7 @@ from veriframe.ports.store import (
     StoreRoom,
     Transfer,
     check_new_file,
+    check_range,
     ignore_transfer,
     no_entry,
     path_names,
@@ -91,6 +92,15 @@ class FakeStore(ContentStore):
             size_bytes = _write_folder(found, target, limits.check_folder(cid))
         on_progress(Transfer(done_bytes=size_bytes, total_bytes=size_bytes))
         return Fetched(is_folder=not isinstance(found, bytes), size_bytes=size_bytes)
+
+    async def read(self, cid: str, path: str, offset: int, length: int) -> bytes:
+        """A part of a file."""
+        self._fail()
+        check_range(offset, length)
+        found = self._find(cid, path)
+        if not isinstance(found, bytes):
+            raise JobRejected(Code.NOT_A_FILE, f"{cid} is a folder there.")
+        return found[offset : offset + length]
 
     async def with_file(self, folder_cid: str, name: str, content: bytes, pin_name: str) -> str:
         """Keeps the folder with this file, too."""

@@ -145,6 +145,7 @@ def _fake_world() -> World:
 
     def wait(seconds: int) -> None:
         shared.now += seconds
+        shared.block += 1
 
     return World(open_as("creator"), open_as("worker"), open_as("other"), open_as("arbiter"), wait)
 
@@ -161,6 +162,7 @@ def _starknet_world() -> World:
 
     def wait(seconds: int) -> None:
         shared.now += seconds
+        shared.block += 1
 
     return World(open_as("creator"), open_as("worker"), open_as("other"), open_as("arbiter"), wait)
 

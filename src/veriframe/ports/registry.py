@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from veriframe.errors import Code
+from veriframe.model.registry.disputes import disputes_of
 from veriframe.model.registry.history import JobHistory
 from veriframe.model.registry.job import NOBODY, Address, Head, Job, Terms, Verdict
 from veriframe.model.registry.ledger import unknown_job
@@ -63,6 +64,13 @@ class JobReader(Protocol):
         A lapsed claim has an event only once another move has settled it.
         """
 
+    @abstractmethod
+    async def block_hash(self, number: int) -> int | None:
+        """The hash of an accepted block: below 2^256, and unknown to all before it. None: no such block yet.
+
+        A next block comes by itself with time. A reorganisation may replace a young block, and its hash.
+        """
+
 
 async def read_job(reader: JobReader, job_id: int) -> Job:
     """One job. Raises `MoveRefused` (UNKNOWN_JOB) if the registry does not show it."""
@@ -81,6 +89,12 @@ async def read_jobs(reader: JobReader, first: int, count: int) -> Sequence[Job]:
         more = await asyncio.gather(*(reader.snapshot(at, min(size, end - at)) for at in windows))
         jobs += [job for one in more for job in one.jobs]
     return jobs
+
+
+async def read_disputes(reader: JobReader, arbiter: Address) -> Sequence[Job]:
+    """The disputed jobs that name an account as their arbiter, the most urgent first."""
+    counter = (await reader.snapshot(1, 0)).job_counter
+    return disputes_of(await read_jobs(reader, 1, counter), arbiter)
 
 
 class JobRegistry(JobReader, Protocol):

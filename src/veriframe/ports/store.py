@@ -109,6 +109,16 @@ def check_new_file(name: str, content: bytes) -> None:
         )
 
 
+MOST_READ_BYTES = 4 * 2**20
+"""The most bytes of one `read`."""
+
+
+def check_range(offset: int, length: int) -> None:
+    """Raise `ValueError` for a range that `read` cannot return."""
+    if offset < 0 or not 0 <= length <= MOST_READ_BYTES:
+        raise ValueError(f"{length} bytes from {offset} on cannot be read at once")
+
+
 def path_names(path: str) -> Sequence[str]:
     """The names that a path within a folder leads through; none for the folder itself.
 
@@ -159,6 +169,17 @@ class ContentStore(Protocol):
         a file, or a folder; or the path leads through a file), TOO_LARGE, CORRUPT (also for links, for unfit
         names, and for an entry that the folder lacks); `HostUnavailable` if the target cannot be written: a
         file replaces no folder.
+        """
+
+    @abstractmethod
+    async def read(self, cid: str, path: str, offset: int, length: int) -> bytes:
+        """The bytes `offset … offset + length - 1` of the file at `path` in the folder `cid`, checked.
+
+        With the path "", of the file `cid` itself. Fewer bytes come only at the end of the file, none behind
+        it; nothing is kept. Where the store is on a network, only the blocks of the range and those above
+        them are fetched. So the position of a range is what those blocks say. Raises `JobRejected` as `fetch`
+        does (NOT_A_FILE for a folder; TOO_LARGE for a range of too many blocks), and `ValueError` for more
+        than `MOST_READ_BYTES` or a negative number.
         """
 
     @abstractmethod

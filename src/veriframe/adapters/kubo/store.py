@@ -27,10 +27,12 @@ from veriframe.adapters.kubo.adding.upload import (
 )
 from veriframe.adapters.kubo.fetching.fetcher import BlockSource, Fetcher
 from veriframe.adapters.kubo.fetching.node import KuboNode
+from veriframe.adapters.kubo.fetching.reading import read_range
 from veriframe.adapters.kubo.fetching.timeouts import Timeouts
 from veriframe.adapters.kubo.files.finished import finish
 from veriframe.adapters.kubo.node.address import parse_address
-from veriframe.adapters.kubo.node.api import Answer, KuboApi, NodeRefused, Query
+from veriframe.adapters.kubo.node.answers import Added, Key, Pinned, Pins, Version
+from veriframe.adapters.kubo.node.api import KuboApi, NodeRefused, Query
 from veriframe.adapters.kubo.node.disk import REMEDY, NodeDisk
 from veriframe.adapters.kubo.node.pins import part_of_name, pin_folder, read_pin
 from veriframe.adapters.kubo.removal.fetched import FetchedBlocks
@@ -47,6 +49,7 @@ from veriframe.ports.store import (
     StoreRoom,
     Transfer,
     check_new_file,
+    check_range,
     ignore_transfer,
 )
 from veriframe.threads import run_uninterrupted
@@ -55,28 +58,6 @@ log = structlog.get_logger()
 
 READY_SECONDS, PIN_SECONDS = 10.0, 600.0
 """The second: for a node to walk through all blocks of a file that it is to pin."""
-
-
-class _Added(Answer):
-    Name: str
-    Hash: str
-
-
-class _Pinned(Answer):
-    Cid: str
-    Name: str = ""
-
-
-class _Pins(Answer):
-    Pins: list[str]
-
-
-class _Key(Answer):
-    Key: str
-
-
-class _Version(Answer):
-    Version: str
 
 
 class KuboStore(ContentStore):
@@ -164,6 +145,17 @@ class KuboStore(ContentStore):
         finish("store_fetched", str(entry), fetched.size_bytes, started, on_progress)
         return fetched
 
+    async def read(self, cid: str, path: str, offset: int, length: int) -> bytes:
+        """Reads a part of a file, each block checked; only its blocks and those above them are requested.
+
+        What the node did not have before is removed from it afterwards.
+        """
+        check_range(offset, length)
+        wanted = parse_cid(cid)
+        async with self._fetched.fetching(wanted), self._in_time(f"{wanted} did not arrive"):
+            file = await self._fetcher.find(wanted, path)
+            return await read_range(file, offset, length, self._fetcher.block)
+
     async def with_file(self, folder_cid: str, name: str, content: bytes, pin_name: str) -> str:
         """Puts two blocks into the node: the file, and the folder with it. Returns the folder's CID."""
         check_new_file(name, content)
@@ -182,7 +174,7 @@ class KuboStore(ContentStore):
         await self._put(parse_cid(folder.cid), folder.block)
         # Offline: pinning must not wait for the network.
         options = {"arg": folder.cid, "name": folder.kubo_name, "recursive": "true", "offline": "true"}
-        await self._api.call("pin/add", options, _Pins, PIN_SECONDS)
+        await self._api.call("pin/add", options, Pins, PIN_SECONDS)
         self._fetched.pins_made += 1
 
     async def unpin(self, pin: Pin) -> None:
@@ -192,7 +184,7 @@ class KuboStore(ContentStore):
         except (JobRejected, SettingsError):
             return
         try:
-            await self._api.call("pin/rm", {"arg": folder.cid}, _Pins, PIN_SECONDS)
+            await self._api.call("pin/rm", {"arg": folder.cid}, Pins, PIN_SECONDS)
         except NodeRefused as error:
             if "not pinned" not in error.message:
                 raise
@@ -202,7 +194,7 @@ class KuboStore(ContentStore):
         query: Query = {"type": "recursive", "names": "true", "stream": "true", "name": part_of_name(prefix)}
         found = list[Pin]()
         async with self._api.post("pin/ls", query, PIN_SECONDS) as answer:
-            async for pinned in answer.objects(_Pinned):
+            async for pinned in answer.objects(Pinned):
                 pin = read_pin(pinned.Cid, pinned.Name)
                 # The node finds the text anywhere in its names.
                 if pin is not None and pin.name.startswith(prefix):
@@ -211,7 +203,7 @@ class KuboStore(ContentStore):
 
     async def ready(self) -> None:
         """Asks the node for its version."""
-        await self._api.call("version", {}, _Version, READY_SECONDS)
+        await self._api.call("version", {}, Version, READY_SECONDS)
 
     async def room(self) -> StoreRoom:
         """Returns the node's `StorageMax` less the size of its repository, pinned or not.
@@ -229,7 +221,7 @@ class KuboStore(ContentStore):
         codec = "raw" if cid.codec is Codec.RAW else "dag-pb"
         query: Query = {"cid-codec": codec, "mhtype": "sha2-256", "mhlen": -1, "pin": "false"}
         async with self._api.post("block/put", query, PIN_SECONDS, body=one_part(block)) as answer:
-            answer.parse(await answer.body(), _Key)
+            answer.parse(await answer.body(), Key)
 
     async def _add(self, source: Path, plan: UploadPlan, pin_name: str, on_progress: OnTransfer) -> str:
         # A folder is hashed while it is sent: the node's own CID shows whether both saw the same bytes.
@@ -263,7 +255,7 @@ class KuboStore(ContentStore):
                 upload = Upload(plan, on_bytes)
                 query: Query = {**IMPORT_OPTIONS, "pin": "false", "progress": "false"}
                 async with self._api.post("add", query, None, body=upload.body()) as answer:
-                    async for added in answer.objects(_Added):
+                    async for added in answer.objects(Added):
                         quiet.reschedule(loop.time() + self._timeouts.quiet_seconds)
                         if added.Name == ROOT_NAME:
                             root = added.Hash

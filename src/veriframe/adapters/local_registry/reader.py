@@ -111,6 +111,17 @@ class LocalReader(JobReader):
         """All events of the job."""
         return JobHistory(events=tuple(await self._read(lambda tables: tables.history(job.id))))
 
+    async def block_hash(self, number: int) -> int | None:
+        """The hash of a block. Adds a block first if the newest is a second old, as a snapshot does."""
+
+        def read(connection: sqlite3.Connection) -> int | None:
+            tables = Tables(connection)
+            if number > tables.head().number:
+                self._newest(connection)
+            return tables.block_hash(number)
+
+        return await self._run(read)
+
     def _newest(self, connection: sqlite3.Connection) -> Head:
         """The newest block. If it is a second old, an empty block is added, so that time advances."""
         tables = Tables(connection)

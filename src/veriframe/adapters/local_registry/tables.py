@@ -63,6 +63,13 @@ class Tables:
         self._connection.execute("INSERT INTO blocks VALUES (?, ?, ?)", row)
         return head
 
+    def block_hash(self, number: int) -> int | None:
+        """The hash of a block: the 32 bytes that were drawn at random when it was added; None without it."""
+        if not 0 <= number <= LARGEST_ID:
+            return None
+        row = self._connection.execute("SELECT digest FROM blocks WHERE number = ?", (number,)).fetchone()
+        return int.from_bytes(row[0]) if row else None
+
     def job_counter(self) -> int:
         """The highest job id so far."""
         return int(self._connection.execute("SELECT coalesce(max(id), 0) FROM jobs").fetchone()[0])

@@ -150,6 +150,24 @@ def folder_cid(folder: Path) -> str:
     return str(hash_folder(folder, follow_symlinks=False))
 
 
+def file_cid(file: BinaryIO) -> str:
+    """Returns the CID of an open file, read from its start. Raises `Unreadable`."""
+    hasher = CidHasher.for_ipfs_v1_raw_leaves()
+    file.seek(0)
+    while piece := _read(file):
+        hasher.update(piece)
+    return hasher.finalize()
+
+
+def read_range(file: BinaryIO, offset: int, length: int) -> bytes:
+    """Returns a part of an open file; fewer bytes only at its end. Raises `Unreadable`."""
+    file.seek(min(offset, os.fstat(file.fileno()).st_size))
+    content = bytearray()
+    while len(content) < length and (piece := _read(file, length - len(content))):
+        content += piece
+    return bytes(content)
+
+
 @contextmanager
 def opened_folder(folder: Path) -> Iterator[int]:
     """Opens a folder and yields its descriptor."""
@@ -160,9 +178,9 @@ def opened_folder(folder: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _read(source: BinaryIO) -> bytes:
+def _read(source: BinaryIO, most_bytes: int = PIECE_BYTES) -> bytes:
     try:
-        return source.read(PIECE_BYTES)
+        return source.read(most_bytes)
     except OSError as error:
         raise Unreadable(f"{source.name} cannot be read: {cause_of(error)}") from error
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from veriframe.adapters.local_store.blobs import Blobs
-from veriframe.adapters.local_store.copying import Copied, Unreadable, folder_cid, open_file
+from veriframe.adapters.local_store.copying import Copied, Unreadable, file_cid, folder_cid, open_file
 from veriframe.disk import sync_folder
 from veriframe.errors import Code, JobRejected
 from veriframe.model.content.cid import canonical
@@ -36,6 +36,10 @@ class Entry:
     def within(self, blobs: Blobs) -> Path:
         """Where it is kept."""
         return blobs.path(self.cid).joinpath(*self.names)
+
+    def is_intact(self, blobs: Blobs, file: BinaryIO) -> bool:
+        """Whether an open file is what the CID names. Of a folder's entry, all of the folder is read."""
+        return blobs.is_intact_folder(self.cid) if self.names else file_cid(file) == self.cid
 
     def is_copied_right(self, blobs: Blobs, copied_cid: str) -> bool:
         """Whether a copy is what the CID names. Of a folder's entry, all of the stored folder is read."""

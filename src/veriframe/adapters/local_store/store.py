@@ -22,6 +22,7 @@ from veriframe.adapters.local_store.copying import (
     copy_folder,
     measure_folder,
     open_file,
+    read_range,
 )
 from veriframe.adapters.local_store.entries import Entry, link_folder, opened_entry
 from veriframe.adapters.local_store.pins import PinFolder
@@ -40,6 +41,7 @@ from veriframe.ports.store import (
     StoreRoom,
     Transfer,
     check_new_file,
+    check_range,
     ignore_transfer,
 )
 from veriframe.threads import run_briefly, run_stoppable, run_uninterrupted
@@ -104,6 +106,11 @@ class LocalStore(ContentStore):
         copied, is_folder = await run_stoppable(watch.stop, self._fetch, key, target, limits, watch)
         _finish("store_fetched", copied, started, on_progress)
         return Fetched(is_folder=is_folder, size_bytes=copied.size_bytes)
+
+    async def read(self, cid: str, path: str, offset: int, length: int) -> bytes:
+        """Reads a part of a file. There are no blocks: all of the file, or of its folder, is checked."""
+        check_range(offset, length)
+        return await run_uninterrupted(self._read, Entry.of(cid, path), offset, length)
 
     async def with_file(self, folder_cid: str, name: str, content: bytes, pin_name: str) -> str:
         """Stores the folder once more, with this file. Files that stay are the same on the disk."""
@@ -210,6 +217,19 @@ class LocalStore(ContentStore):
         except (Unreadable, TooLong) as error:
             raise self._damaged(cid, str(error)) from error
         return copied, file is None
+
+    def _read(self, entry: Entry, offset: int, length: int) -> bytes:
+        self._make()
+        try:
+            with self._translated(), opened_entry(self._blobs, entry) as file:
+                if file is None:
+                    raise JobRejected(Code.NOT_A_FILE, f"{entry} is a folder, not a file.")
+                content = read_range(file, offset, length)
+                if not entry.is_intact(self._blobs, file):
+                    raise self._damaged(entry.cid, "its bytes do not match its CID")
+        except Unreadable as error:
+            raise self._damaged(entry.cid, str(error)) from error
+        return content
 
     def _pin(self, pin: Pin) -> None:
         if not self._blobs.path(pin.cid).exists():

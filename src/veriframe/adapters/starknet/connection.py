@@ -110,9 +110,11 @@ async def open_reader(
         await agree_on_chain(nodes, network.chain)
         account = await _known_account(nodes, network)
         if await _is_ours(nodes, registry):
-            return StarknetReader(nodes, registry, token=network.token, account=account), account, nodes.close
+            ours = StarknetReader(nodes, registry, token=network.token, account=account, witnesses=nodes)
+            return ours, account, nodes.close
         # As nobody: eligibility and records are a worker's.
-        foreign = ForeignReader(nodes, registry, NOBODY, MoveRecords(network.outbox_folder, registry, NOBODY))
+        records = MoveRecords(network.outbox_folder, registry, NOBODY)
+        foreign = ForeignReader(nodes, registry, NOBODY, records, nodes)
         await foreign.dialect()
     except BaseException:
         await nodes.close()

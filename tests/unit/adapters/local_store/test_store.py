@@ -42,6 +42,16 @@ async def test_a_damaged_file_is_found_and_repaired(
     assert (await store.fetch(cid, out / "target", FetchLimits(file_bytes=100))).size_bytes == 6
 
 
+async def test_no_range_of_damaged_content_is_returned(store: LocalStore, tmp_path: Path) -> None:
+    """fault_7: a file or a folder is checked whole, also where the damage is behind the range."""
+    file, folder = await add(store, tmp_path, b"abcdef"), await add_folder(store, tmp_path, b"abcdef")
+    for cid, name in ((file, ""), (folder, "frames/frame.png")):
+        assert await store.read(cid, name, 1, 2) == b"bc"
+        overwrite(tmp_path / "store" / "content" / cid / name, b"abcdeX")
+        with pytest.raises(StoreUnavailable, match=cid):
+            await store.read(cid, name, 1, 2)
+
+
 @pytest.mark.parametrize("kind", ["link", "pipe"])
 async def test_links_and_pipes_in_place_of_a_file_are_not_read(
     store: LocalStore, tmp_path: Path, out: Path, kind: str

@@ -108,6 +108,14 @@ class Fetcher:
             )
         return cid
 
+    async def block(self, cid: Cid) -> Block:
+        """Returns a block, checked and decoded, from the first source that has it.
+
+        Raises `JobRejected` (NOT_FOUND, CORRUPT), `StoreUnavailable`.
+        """
+        _, _, block = await in_turn(cid, self._sources, lambda source: _root(cid, source))
+        return block
+
     async def fetch(
         self, cid: Cid, target: Path, limits: FetchLimits, on_progress: OnTransfer = ignore_transfer
     ) -> Fetched:

@@ -20,6 +20,7 @@ from hashlib import sha256
 import structlog
 
 from veriframe.adapters.kubo.adding.upload import one_part
+from veriframe.adapters.kubo.node.answers import Key, Pins
 from veriframe.adapters.kubo.node.api import Answer, KuboApi, NodeRefused, Query
 from veriframe.adapters.kubo.removal.removal import Removal
 from veriframe.errors import JobRejected, StoreUnavailable
@@ -41,14 +42,6 @@ MOST_PENDING = 10_000
 CLOSE_SECONDS = 5.0
 
 _NAME = "veriframe-fetched:"
-
-
-class _Key(Answer):
-    Key: str
-
-
-class _Pins(Answer):
-    Pins: list[str]
 
 
 class _Pinned(Answer):
@@ -93,14 +86,14 @@ class Notes:
         async with self._api.post(
             "block/put", put, NOTE_SECONDS, body=one_part(note.name.encode())
         ) as answer:
-            answer.parse(await answer.body(), _Key)
+            answer.parse(await answer.body(), Key)
         pin: Query = {"arg": note.cid, "name": note.name, "recursive": "false", "offline": "true"}
-        await self._api.call("pin/add", pin, _Pins, NOTE_SECONDS)
+        await self._api.call("pin/add", pin, Pins, NOTE_SECONDS)
 
     async def remove(self, note: Note) -> None:
         """Removes the note. Does nothing if it does not exist."""
         try:
-            await self._api.call("pin/rm", {"arg": note.cid, "recursive": "false"}, _Pins, NOTE_SECONDS)
+            await self._api.call("pin/rm", {"arg": note.cid, "recursive": "false"}, Pins, NOTE_SECONDS)
         except NodeRefused as error:
             if "not pinned" not in error.message:
                 raise
@@ -191,7 +184,7 @@ class FetchedBlocks:
 
     async def _has(self, cid: Cid) -> bool:
         try:
-            await self._api.call("block/stat", {"arg": str(cid), "offline": "true"}, _Key, NOTE_SECONDS)
+            await self._api.call("block/stat", {"arg": str(cid), "offline": "true"}, Key, NOTE_SECONDS)
         except NodeRefused as error:
             if error.is_absence:
                 return False

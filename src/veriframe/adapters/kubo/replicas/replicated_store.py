@@ -110,6 +110,10 @@ class ReplicatedStore(ContentStore):
         """As the node does."""
         return await self.node.fetch(cid, target, limits, on_progress, path)
 
+    async def read(self, cid: str, path: str, offset: int, length: int) -> bytes:
+        """As the node does."""
+        return await self.node.read(cid, path, offset, length)
+
     async def with_file(self, folder_cid: str, name: str, content: bytes, pin_name: str) -> str:
         """Changes the folder on the node; then replicas keep a copy, as after `add`."""
         cid = await self.node.with_file(folder_cid, name, content, pin_name)

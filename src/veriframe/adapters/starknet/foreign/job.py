@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from veriframe.model.registry.job import NOBODY, Address, Job, JobState, Order, Terms
+from veriframe.model.quantities import format_strk
+from veriframe.model.registry.job import NOBODY, Address, Job, JobState, Order, Terms, format_address
 from veriframe.model.registry.ledger import CID_MAX_BYTES, TIME_MAX
 
 LEASE_SECONDS = 30 * 86400
@@ -189,3 +190,13 @@ def _result(shown: CurrentView, note: MoveRecord, state: JobState, *, is_ours: b
     if state in (JobState.OPEN, JobState.CLAIMED):
         return ""
     return cut(shown.result_cid or "") or (note.result_cid if is_ours else "") or UNKNOWN_RESULT
+
+
+def figures(job: Job, fees_fri: int) -> dict[str, str]:
+    """What a job earns and costs, for the log."""
+    return {
+        "creator": format_address(job.order.creator),
+        "reward": format_strk(job.terms.reward_fri),
+        "fees": format_strk(fees_fri),
+        "bond": format_strk(job.terms.bond_fri),
+    }

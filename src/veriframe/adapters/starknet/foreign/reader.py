@@ -13,7 +13,8 @@ from typing import TypeVar
 
 import structlog
 
-from veriframe.adapters.starknet.contract.contract import Contract, Node, Question, WrongContract
+from veriframe.adapters.starknet.chain_reader import ChainReader
+from veriframe.adapters.starknet.contract.contract import Node, Question, WrongContract
 from veriframe.adapters.starknet.contract.event_log import EventLog
 from veriframe.adapters.starknet.contract.view_batches import ViewBatches
 from veriframe.adapters.starknet.foreign import membership
@@ -26,18 +27,19 @@ from veriframe.adapters.starknet.foreign.job import (
     MoveRecord,
     RegistryFeatures,
     build_job,
+    figures,
 )
 from veriframe.adapters.starknet.foreign.job_range import ID_MAX, JobRange
 from veriframe.adapters.starknet.foreign.move_records import MoveRecords
 from veriframe.adapters.starknet.foreign.moves import ObservedJob
 from veriframe.adapters.starknet.foreign.queries import Block, BlockGone, Queries, hash_of, read_block
+from veriframe.adapters.starknet.trust.witnesses import Witnesses
 from veriframe.errors import RegistryUnavailable, VeriFrameError
-from veriframe.model.quantities import format_strk
 from veriframe.model.registry import ledger
 from veriframe.model.registry.history import JobHistory
 from veriframe.model.registry.job import NOBODY, Address, Job, JobState, format_address
 from veriframe.model.registry.standing import WorkerStanding
-from veriframe.ports.registry import JobReader, Snapshot
+from veriframe.ports.registry import Snapshot
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -51,15 +53,22 @@ PAUSES_SECONDS = (0.0, 0.1, 0.3, 0.6)
 """The pauses between attempts if a block is gone: a newer one replaced it, or a node lacks it."""
 
 
-class ForeignReader(JobReader):
+class ForeignReader(ChainReader):
     """The registry at `address` as seen by `account`, whose own records are `notes`.
 
     For `NOBODY` no job is left out, since eligibility is a worker's.
     """
 
-    def __init__(self, node: Node, address: int, account: Address, notes: MoveRecords) -> None:
-        self._contract, self._batches = Contract(node, address), ViewBatches(node)
-        self._events = EventLog(node, address)
+    def __init__(
+        self,
+        node: Node,
+        address: int,
+        account: Address,
+        notes: MoveRecords,
+        witnesses: Witnesses | None = None,
+    ) -> None:
+        super().__init__(node, address, witnesses)
+        self._batches, self._events = ViewBatches(node), EventLog(node, address)
         self._account, self._notes = account, notes
         self._dialect: Dialect | None = None
         self._walk, self._walking = JobRange(notes.first_id), asyncio.Lock()
@@ -74,10 +83,6 @@ class ForeignReader(JobReader):
     def jobs_at_once(self) -> int:
         """The most jobs in one poll."""
         return JOBS_AT_ONCE
-
-    async def identity(self) -> str:
-        """The registry's chain and address."""
-        return await self._contract.identity()
 
     async def dialect(self) -> Dialect:
         """How to call the registry. Raises `RegistryUnavailable`, which names what is missing."""
@@ -253,17 +258,8 @@ class ForeignReader(JobReader):
     def _leave(self, job_id: int, reason: str, job: Job | None = None) -> None:
         if self._left.get(job_id) != reason:
             _keep(self._left, job_id, reason)
-            facts = {} if job is None else self._figures(job)
+            facts = {} if job is None else figures(job, self._job_fees_fri)
             log.info("job_left", job_id=job_id, **facts, reason=reason)
-
-    def _figures(self, job: Job) -> dict[str, str]:
-        """What a job earns and costs, for the log."""
-        return {
-            "creator": format_address(job.order.creator),
-            "reward": format_strk(job.terms.reward_fri),
-            "fees": format_strk(self._job_fees_fri),
-            "bond": format_strk(job.terms.bond_fri),
-        }
 
     def _job(self, queries: Queries, job_id: int) -> Job | None:
         """The job from the answers. Raises `RegistryUnavailable` if they do not fit."""

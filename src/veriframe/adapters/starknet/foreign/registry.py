@@ -67,8 +67,8 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury, Membership):
         max_fee_fri: int = 10**18,
         trust: Trust | None = None,
     ) -> None:
-        super().__init__(node, address, Address(sender.account), notes)
         self.trust = trust or Trust()
+        super().__init__(node, address, Address(sender.account), notes, self.trust.witnesses)
         self._token, self._sender = Contract(node, token, TOKEN_ABI), sender
         self._max_fee_fri = max_fee_fri
         self._turn = asyncio.Lock()

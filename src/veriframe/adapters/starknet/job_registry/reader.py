@@ -9,6 +9,7 @@ from collections import ChainMap
 from collections.abc import Collection
 
 from veriframe.adapters.starknet.cairo.codec import Value, refuse
+from veriframe.adapters.starknet.chain_reader import ChainReader
 from veriframe.adapters.starknet.contract.contract import TOKEN_ABI, Contract, Node, View
 from veriframe.adapters.starknet.contract.event_log import EventLog
 from veriframe.adapters.starknet.job_registry.decoding import (
@@ -23,9 +24,10 @@ from veriframe.adapters.starknet.job_registry.events import Feed
 from veriframe.adapters.starknet.job_registry.history import read_history
 from veriframe.adapters.starknet.trust.head_clock import HeadClock
 from veriframe.adapters.starknet.trust.shown_orders import ShownOrders
+from veriframe.adapters.starknet.trust.witnesses import Witnesses
 from veriframe.model.registry.history import JobHistory
 from veriframe.model.registry.job import NOBODY, Address, Head, Job, Order
-from veriframe.ports.registry import Funds, JobReader, Snapshot, Totals
+from veriframe.ports.registry import Funds, Snapshot, Totals
 
 JOBS_AT_ONCE = 200
 ORDERS_KEPT = 50_000
@@ -34,10 +36,10 @@ SETTLED_SECONDS = 7200
 _ID_MAX = 2**64 - 1
 
 
-class StarknetReader(JobReader):
+class StarknetReader(ChainReader):
     """The registry at `address`, with the token at `token`, as read by `account`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its parts
         self,
         node: Node,
         address: int,
@@ -45,8 +47,10 @@ class StarknetReader(JobReader):
         token: int,
         account: int = NOBODY,
         clock: HeadClock | None = None,
+        witnesses: Witnesses | None = None,
     ) -> None:
-        self._contract, self._token = Contract(node, address), Contract(node, token, TOKEN_ABI)
+        super().__init__(node, address, witnesses)
+        self._token = Contract(node, token, TOKEN_ABI)
         self._feed, self._events = Feed(node, address, account), EventLog(node, address)
         self._orders: dict[int, Order] = {}
         self._shown = ShownOrders()
@@ -57,10 +61,6 @@ class StarknetReader(JobReader):
     def jobs_at_once(self) -> int:
         """The contract's own limit."""
         return JOBS_AT_ONCE
-
-    async def identity(self) -> str:
-        """The registry's chain and address."""
-        return await self._contract.identity()
 
     async def snapshot(self, first: int, count: int) -> Snapshot:
         """Block, counter and jobs in one call; in a second one if an order turns out not to be cached."""

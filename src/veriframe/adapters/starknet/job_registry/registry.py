@@ -74,7 +74,8 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
         gather_seconds: float = 0,
     ) -> None:
         self.trust = trust or Trust()
-        super().__init__(node, address, token=token, account=sender.account, clock=self.trust.clock)
+        clock, witnesses = self.trust.clock, self.trust.witnesses
+        super().__init__(node, address, token=token, account=sender.account, clock=clock, witnesses=witnesses)
         self._sender, self._class_hashes = sender, frozenset(class_hashes)
         self._max_fee_fri = max_fee_fri
         self._price: tuple[float, int] | None = None
