@@ -68,13 +68,18 @@ def test_another_machine_reads_the_order_without_notes(home: Home, light_scene: 
 
 
 def test_a_still_that_was_split_is_the_whole(home: Home, light_scene: Path) -> None:
-    """Four tiles by one worker, merged here: every pixel is that of the still in one piece."""
+    """Four tiles by one worker, one of them ordered again: every pixel is that of the still in one piece."""
     asked = (light_scene, "--frames", "3", "--price", "0.4", "--no-check", "--yes")
     assert home.run("order", "create", *asked, "--tiles", "2x2").returncode == 0
     assert home.run("order", "create", *asked).returncode == 0
+    assert home.run("order", "cancel", "1", "--jobs", "2").returncode == 0
+    assert home.run("worker", "--once").returncode == 0
+    assert _told(home, "order", "create", "--again", "1", "--yes")["job_ids"] == [6]
     assert home.run("worker", "--once").returncode == 0
     for order in ("1", "2"):
         assert _told(home, "order", "fetch", order)["written"] == [3]
+    # Its one tile was checked and merged with those of the first order.
+    assert home.run("order", "accept", "3").returncode == 0
     pixels = []
     for order in ("1", "2"):
         with Image.open(home.folder / f"order-{order}" / "frame_0003.png") as picture:

@@ -9,7 +9,6 @@ making anything public or moving money, `post` then does both.
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from veriframe.creator import files
 from veriframe.creator.jobs import Jobs
 from veriframe.creator.payment import shortfall_fri
 from veriframe.creator.pins import rename_old
+from veriframe.creator.postings import Posting, Postings
 from veriframe.creator.values import Draft, Posted
 from veriframe.errors import MoveRefused, SettingsError, StoreUnavailable
 from veriframe.model.attempt.proportion import terms_warnings
@@ -27,6 +27,7 @@ from veriframe.model.registry.job_status import JobStatus
 from veriframe.model.registry.ledger import Call
 from veriframe.model.registry.offer import Offer
 from veriframe.model.registry.order import require_terms
+from veriframe.model.registry.pin_names import PinNames
 from veriframe.model.rendering.scene import SceneHeader
 from veriframe.ports.registry import FullRegistry, Funds
 from veriframe.ports.store import OnTransfer, Pin, ignore_transfer
@@ -41,6 +42,7 @@ class Creator(Jobs):
 
     registry: FullRegistry
     check: files.HeaderCheck
+    postings: Postings
 
     async def draft(
         self, scene: Path, offer: Offer, read: tuple[files.Stamp, SceneHeader] | None = None
@@ -82,20 +84,35 @@ class Creator(Jobs):
             )
         terms = await self.terms(draft.offer)
         names = await self.pin_names()
-        await rename_old(names, self.registry, self.store)
-        unposted = names.unposted(secrets.token_hex(8))
-        asset_cid = await self.store.add(draft.scene, unposted, on_progress)
+        await self.release_old(names)
+        with self.postings.begun(names) as posting:
+            posted = await self._post(draft, terms, posting, on_progress)
+            # The order is posted: a store that fails now must not hide its id. The first pin keeps the scene.
+            with suppress(StoreUnavailable):
+                await self.store.pin(Pin(cid=posted.asset_cid, name=names.asset(posted.jobs[0])))
+                await self.store.unpin(Pin(cid=posted.asset_cid, name=posting.pin_name))
+                posting.is_open = False
+        return posted
+
+    async def _post(self, draft: Draft, terms: Terms, posting: Posting, on_progress: OnTransfer) -> Posted:
+        asset_cid = await self.store.add(draft.scene, posting.pin_name, on_progress)
         try:
             deposited = shortfall_fri(await self.funds(), terms.reward_fri, "the reward")
+            posting.moves((await self.registry.snapshot(1, 0)).job_counter)
+            posting.is_open = True
             jobs = tuple(await self.registry.create_order(asset_cid, terms, 1))
         except MoveRefused:
-            await self._unpin(Pin(cid=asset_cid, name=unposted))
+            posting.is_open, posting.left_pins = False, True
+            with suppress(StoreUnavailable):
+                await self.store.unpin(Pin(cid=asset_cid, name=posting.pin_name))
+                posting.left_pins = False
             raise
-        # The order is posted: a store that fails now must not hide its id. The first pin keeps the scene.
-        with suppress(StoreUnavailable):
-            await self.store.pin(Pin(cid=asset_cid, name=names.asset(jobs[0])))
-            await self.store.unpin(Pin(cid=asset_cid, name=unposted))
         return Posted(jobs=jobs, asset_cid=asset_cid, terms=terms, deposited_fri=deposited)
+
+    async def release_old(self, names: PinNames) -> None:
+        """Release what killed postings left in the store, and rename the pins of an earlier version."""
+        await rename_old(names, self.registry, self.store)
+        await self.postings.release_killed(names, self.registry, self.store)
 
     async def accept(self, job_id: int) -> JobStatus:
         """Pay the worker now. Returns the job's new status; releases the scene if no job needs it."""

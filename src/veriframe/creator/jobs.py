@@ -13,7 +13,7 @@ from veriframe.creator.pins import release_ended, rename_old
 from veriframe.creator.values import Followed, Picture
 from veriframe.errors import Code, JobRejected, MoveRefused, Unavailable, ValidationFailed
 from veriframe.model.registry.history import JobHistory, told_from_start
-from veriframe.model.registry.job import NOBODY, Address, Job, JobState
+from veriframe.model.registry.job import NOBODY, Address, Job, JobState, Order
 from veriframe.model.registry.job_status import JobStatus
 from veriframe.model.registry.ledger import unknown_job
 from veriframe.model.registry.pin_names import PinNames
@@ -168,3 +168,12 @@ def _no_result(job: Job) -> str:
         else f"Wait for it with `veriframe job watch {job.id} --result`."
     )
     return f"Job {job.id} is {job.state} and has no result. {remedy}"
+
+
+async def orders_from(reader: JobReader, first: int) -> AsyncIterator[Order]:
+    """Each order from the job `first` on to the registry's last one, in batches of jobs."""
+    while found := (await reader.snapshot(first, reader.jobs_at_once)).jobs:
+        for job in found:
+            if job.id >= first:
+                yield job.order
+                first = job.order.first_job + job.order.jobs

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from veriframe.errors import JobRejected, Unavailable
 from veriframe.model.content.cid import canonical
-from veriframe.model.registry.job import Job
+from veriframe.model.registry.job import Job, Order
 from veriframe.model.registry.pin_names import OLD_ASSETS, PinNames, old_asset_job
 from veriframe.ports.registry import JobReader, read_jobs
 from veriframe.ports.store import ContentStore, Pin
@@ -48,11 +48,11 @@ async def release_ended(job: Job, names: PinNames, registry: JobReader, store: C
         for pin in await store.pins(name):
             if pin.name == name:
                 await store.unpin(pin)
-        if await _is_over(job, registry):
+        if await is_over(job.order, registry):
             await store.unpin(Pin(cid=job.order.asset_cid, name=names.asset(job.order.first_job)))
 
 
-async def _is_over(job: Job, registry: JobReader) -> bool:
-    """Whether every job of the same order is final."""
-    found = await read_jobs(registry, job.order.first_job, job.order.jobs)
-    return len(found) == job.order.jobs and all(other.state.is_final for other in found)
+async def is_over(order: Order, registry: JobReader) -> bool:
+    """Whether every job of an order is final."""
+    found = await read_jobs(registry, order.first_job, order.jobs)
+    return len(found) == order.jobs and all(other.state.is_final for other in found)

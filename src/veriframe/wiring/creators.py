@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 from veriframe.creator.creator import Creator
 from veriframe.creator.jobs import Jobs
+from veriframe.creator.postings import Postings
 from veriframe.model.rendering.scene import SceneHeader
 from veriframe.ports.registry import FullRegistry, OpenedReader
 from veriframe.ports.store import ContentStore
@@ -22,7 +23,13 @@ def build_creator(settings: Settings, registry: FullRegistry, content: ContentSt
 
         return read_header(scene, limits=scene_limits(settings))
 
-    return Creator(registry=registry, account=registry.account, store=content, check=check)
+    return Creator(
+        registry=registry,
+        account=registry.account,
+        store=content,
+        check=check,
+        postings=Postings(settings.home / "postings"),
+    )
 
 
 def build_jobs(opened: OpenedReader, content: ContentStore) -> Jobs:

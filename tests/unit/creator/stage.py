@@ -11,6 +11,7 @@ from tests.fakes.registry import FakeRegistry, Shared
 from tests.fakes.store import FakeStore
 
 from veriframe.creator.creator import Creator
+from veriframe.creator.postings import Postings
 from veriframe.errors import (
     Code,
     JobRejected,
@@ -58,7 +59,13 @@ class Stage:
 
     def creator_at(self, registry: FakeRegistry) -> Creator:
         """Another creator on the same store."""
-        return Creator(registry=registry, account=registry.account, store=self.store, check=check_header)
+        return Creator(
+            registry=registry,
+            account=registry.account,
+            store=self.store,
+            check=check_header,
+            postings=Postings(self.folder.with_name(f"{self.folder.name}-postings")),
+        )
 
     async def posted(self, offer: Offer = OFFER) -> int:
         """The id of a posted job."""

@@ -39,7 +39,11 @@ def facts(draft: OrderDraft, size_bytes: int, estimate: Estimate | None) -> dict
 
 def _chunks(draft: OrderDraft, first: Bundle) -> str:
     if first.split is not None:
-        return f"{first.split.tiles} tiles of one picture, {first.split.columns}×{first.split.rows}"
+        grid = f"{first.split.columns}×{first.split.rows}"
+        if first.split.only:
+            tiles = format_frames(tuple(tile + 1 for tile in first.split.only))
+            return f"{'tile' if draft.chunks == 1 else 'tiles'} {tiles} of one picture, {grid}"
+        return f"{first.split.tiles} tiles of one picture, {grid}"
     last = len(draft.bundles[-1].frames) % first.chunk
     rest = f", the last of {last}" if last and draft.chunks > 1 else ""
     size = min(first.chunk, len(first.frames))

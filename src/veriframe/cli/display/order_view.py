@@ -55,8 +55,7 @@ def grid(status: OrderStatus, columns: int, *, has_colour: bool) -> Iterator[Tex
     """A cell for each chunk, in rows that begin with their first frame or part."""
     chunks = status.chunks
     gap = " " if len(chunks) <= SPACED else ""
-    is_split = status.bundle is not None and status.bundle.split is not None
-    labels = [str(chunk.job.part + 1) if is_split else _label(chunk) for chunk in chunks]
+    labels = [_label(chunk) for chunk in chunks]
     margin = max(map(len, labels)) + 5
     cells = max(1, (columns - margin - 2) // (1 + len(gap)))
     if cells > 10:
@@ -83,6 +82,8 @@ def legend(status: OrderStatus, *, has_colour: bool) -> Text:
 
 
 def _label(chunk: Chunk) -> str:
+    if chunk.tile is not None:
+        return str(chunk.tile + 1)
     return str(chunk.frames[0]) if chunk.frames else str(chunk.job.part + 1)
 
 
@@ -182,11 +183,17 @@ def _brief_counts(status: OrderStatus) -> str:
 
 def sentence(status: OrderStatus, chunk: Chunk) -> str:
     """What became of a chunk, in one line for a log of changes."""
-    frames = f"frames {format_frames(chunk.frames)}" if chunk.frames else f"part {chunk.job.part + 1}"
     return (
-        f"order {status.number}: {frames} {chunk.state.value} (job {chunk.job.id}); "
+        f"order {status.number}: {_piece_words(chunk)} {chunk.state.value} (job {chunk.job.id}); "
         f"{frames_words(status)} there"
     )
+
+
+def _piece_words(chunk: Chunk) -> str:
+    if not chunk.frames:
+        return f"part {chunk.job.part + 1}"
+    frames = f"{'frame' if len(chunk.frames) == 1 else 'frames'} {format_frames(chunk.frames)}"
+    return frames if chunk.tile is None else f"tile {chunk.tile + 1} of {frames}"
 
 
 def chunk_object(chunk: Chunk) -> dict[str, Any]:
@@ -196,6 +203,7 @@ def chunk_object(chunk: Chunk) -> dict[str, Any]:
         "job_id": job.id,
         "part": job.part,
         "frames": format_frames(chunk.frames) if chunk.frames else None,
+        "tile": chunk.tile,
         "state": chunk.state.value,
         "worker": format_address(job.worker) if job.worker else None,
         "result_cid": job.result_cid or None,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -51,23 +52,53 @@ def create(
     """Check scenes in the sandbox, and post each with a reward in escrow. The scenes become public."""
     consent.need_terminal(yes, "The file becomes public")
     opening.refuse_other_makers("create")
-    offer = Offer(
-        reward_fri=reward,
-        bond_fri=bond,
-        deadline_seconds=deadline,
-        lease_seconds=lease,
-        review_seconds=review,
-        arbitration_seconds=arbitration,
-        arbiter=Address(arbiter or NOBODY),
-        worker=Address(worker or NOBODY),
+    terms = {
+        "bond_fri": bond,
+        "deadline_seconds": deadline,
+        "lease_seconds": lease,
+        "review_seconds": review,
+        "arbitration_seconds": arbitration,
+        "arbiter": arbiter,
+        "worker": worker,
+    }
+    how = PostOptions(yes=yes, no_check=no_check, follow=follow, as_json=as_json)
+    post_all(scenes, offer_of(reward, terms), how)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostOptions:
+    """How scenes are posted: without questions, unchecked, followed, told as JSON."""
+
+    yes: bool = False
+    no_check: bool = False
+    follow: bool = False
+    as_json: bool = False
+
+
+def offer_of(reward_fri: int, terms: Mapping[str, int | None]) -> Offer:
+    """The offer of a reward with these terms, by the names of `Offer`; None for what was not given."""
+    return Offer(
+        reward_fri=reward_fri,
+        bond_fri=terms["bond_fri"],
+        deadline_seconds=terms["deadline_seconds"],
+        lease_seconds=terms["lease_seconds"],
+        review_seconds=terms["review_seconds"],
+        arbitration_seconds=terms["arbitration_seconds"],
+        arbiter=Address(terms["arbiter"] or NOBODY),
+        worker=Address(terms["worker"] or NOBODY),
     )
+
+
+def post_all(scenes: Sequence[Path], offer: Offer, how: PostOptions) -> None:
+    """Check scenes, say what they cost, ask, and post each."""
+    as_json = how.as_json
     named = list(dict.fromkeys(scenes))
     for scene in named:
         if (times := scenes.count(scene)) > 1:
             said = f"{show.clean(str(scene))} is named {times} times: it is posted once."
             show.err.print(said, style="yellow", markup=False)
     outcomes = Outcomes(len(named), as_json=as_json)
-    checked = checking.check(named, outcomes, in_sandbox=not no_check)
+    checked = checking.check(named, outcomes, in_sandbox=not how.no_check)
     if not checked:
         outcomes.end()
     creator = acting.creator()
@@ -75,12 +106,12 @@ def create(
     deposit_fri = context.run(creator.deposit_fri([draft.terms for draft in drafts]))
     _show_drafts(checked, drafts, deposit_fri)
     what = "it" if len(drafts) == 1 else f"{len(drafts)} scenes"
-    consent.warn_and_ask(yes, PUBLIC_SCENE, f"Post {what}?")
+    consent.warn_and_ask(how.yes, PUBLIC_SCENE, f"Post {what}?")
     posted: list[int] = []
     for one, draft in zip(checked, drafts, strict=True):
         with outcomes.of(scene=str(one.scene)):
-            posted += _post(creator, one, draft, outcomes, as_json=as_json, in_line=follow)
-    if follow and posted:
+            posted += _post(creator, one, draft, outcomes, as_json=as_json, in_line=how.follow)
+    if how.follow and posted:
         following.follow(creator, posted, outcomes, to_result=False, as_json=as_json)
     outcomes.end()
 

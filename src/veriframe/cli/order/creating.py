@@ -14,20 +14,12 @@ from veriframe.cli.display.transfer_bar import transfer_bar
 from veriframe.cli.job import bundle_options as wanted
 from veriframe.cli.job import options as terms_options
 from veriframe.cli.job import posting as single
-from veriframe.cli.order import acting, options, sources
+from veriframe.cli.order import acting, advice, options, sources
 from veriframe.cli.order.sources import Source
 from veriframe.creator.orders.posting import OrderDraft, PostedOrder
 from veriframe.creator.orders.repeats import EarlierOrder
 from veriframe.errors import SettingsError
-from veriframe.model.attempt.chunk_limits import (
-    LONGEST_CHUNK_SECONDS,
-    chunk_seconds,
-    is_too_long,
-    shortest_lease,
-)
 from veriframe.model.bundle.job_file import format_frames
-from veriframe.model.quantities import format_span
-from veriframe.model.registry.job import NOBODY, Address
 from veriframe.model.registry.offer import Offer
 
 PUBLIC_ORDER = (
@@ -125,7 +117,8 @@ def create(
         "worker": worker,
     }
     if scene is not None and again is None and skip_existing is None and _is_bare(scene, given):
-        _create_single(scene, price, reward, terms, yes=yes, no_check=no_check, as_json=as_json)
+        how = single.PostOptions(yes=yes, no_check=no_check, as_json=as_json)
+        _create_single(scene, price, reward, terms, how)
         return
     with sources.opened(scene, again, given, skip_existing, is_checked=not no_check) as source:
         offer = _offer(source, price, reward, terms)
@@ -147,30 +140,13 @@ def _create_single(
     price: int | None,
     reward: int | None,
     terms: dict[str, int | None],
-    *,
-    yes: bool,
-    no_check: bool,
-    as_json: bool,
+    how: single.PostOptions,
 ) -> None:
     """Post frame 1 of a scene with the scene's own settings, as `job create` does."""
     pay = price if price is not None else reward
     if pay is None:
         raise SettingsError("Pass what you pay for the picture: --price 0.05.")
-    single.create(
-        [scene],
-        pay,
-        terms["bond_fri"],
-        terms["deadline_seconds"],
-        terms["lease_seconds"],
-        terms["review_seconds"],
-        terms["arbitration_seconds"],
-        terms["arbiter"],
-        terms["worker"],
-        yes,
-        no_check,
-        False,
-        as_json,
-    )
+    single.post_all([scene], single.offer_of(pay, terms), how)
 
 
 def _offer(source: Source, price: int | None, reward: int | None, terms: dict[str, int | None]) -> Offer:
@@ -190,26 +166,20 @@ def _offer(source: Source, price: int | None, reward: int | None, terms: dict[st
         assert price is not None
         reward = source.chunk_price_fri(price)
 
-    def pick(name: str, earlier: int | None) -> int | None:
-        return terms[name] if terms[name] is not None else earlier
-
-    return Offer(
-        reward_fri=reward,
-        bond_fri=terms["bond_fri"],
-        deadline_seconds=terms["deadline_seconds"],
-        lease_seconds=pick("lease_seconds", source.lease_seconds),
-        review_seconds=pick("review_seconds", before.review_seconds if before else None),
-        arbitration_seconds=pick("arbitration_seconds", before.arbitration_seconds if before else None),
-        arbiter=Address(pick("arbiter", before.arbiter if before else None) or NOBODY),
-        worker=Address(pick("worker", before.worker if before else None) or NOBODY),
-    )
+    earlier = {"lease_seconds": source.lease_seconds}
+    if before is not None:
+        for name in ("review_seconds", "arbitration_seconds", "arbiter", "worker"):
+            earlier[name] = getattr(before, name)
+    asked = {name: value for name, value in terms.items() if value is not None}
+    return single.offer_of(reward, terms | earlier | asked)
 
 
 def _draft_and_post(source: Source, offer: Offer, *, yes: bool, anyway: bool, as_json: bool) -> None:
     posting = acting.posting()
     draft = context.run(posting.draft(source.place, source.bundle, offer, source.note))
     show.facts("", order_draft_view.facts(draft, source.size_bytes, source.estimate), show.err)
-    _warn(draft, (*source.warnings, *_left_by_workers(source, draft)))
+    for sentence in advice.advice(source, draft):
+        show.err.print(f"Warning: {show.clean(sentence)}", style="yellow", markup=False)
     if not anyway:
         _ask_about_repeats(context.run(posting.earlier(draft)), draft, yes=yes)
     consent.warn_and_ask(yes, PUBLIC_ORDER, "Post it?")
@@ -222,8 +192,7 @@ def _ask_about_repeats(earlier: Sequence[EarlierOrder], draft: OrderDraft, *, ye
     """Whether frames are to be paid twice, if live orders render them already."""
     if not earlier:
         return
-    frames = {frame for bundle in draft.bundles for frame in bundle.frames}
-    twice = frames & {frame for one in earlier for frame in one.live}
+    twice = {frame for one in earlier for frame, _ in draft.pieces & one.live}
     numbers = ", ".join(str(one.number) for one in earlier)
     words = (
         f"Live orders of yours have the same scene and settings ({numbers}), and render frames "
@@ -233,30 +202,6 @@ def _ask_about_repeats(earlier: Sequence[EarlierOrder], draft: OrderDraft, *, ye
         raise SettingsError(f"{words} Watch those, cancel them, or pay for the frames twice with --anyway.")
     show.err.print(show.clean(words), style="yellow", markup=False)
     consent.ask(False, "Pay for these frames twice?", "Nothing was published.")
-
-
-def _left_by_workers(source: Source, draft: OrderDraft) -> Sequence[str]:
-    if is_too_long(source.bundle):
-        most, allowed = (format_span(round(n)) for n in (chunk_seconds(source.bundle), LONGEST_CHUNK_SECONDS))
-        warning = (
-            "Workers with default settings leave these chunks until you have paid them: by the limits of its"
-            f" frames one may take {most}, and they allow {allowed}. Pass a lower --frame-seconds, or a"
-            " smaller --chunk."
-        )
-        return (warning,)
-    needed = shortest_lease(source.bundle, source.size)
-    if draft.terms.lease_seconds >= needed:
-        return ()
-    warning = (
-        f"Workers with default settings leave these chunks: they need a lease of {format_span(needed)}, or a"
-        " lower --frame-seconds, or a smaller --chunk."
-    )
-    return (warning,)
-
-
-def _warn(draft: OrderDraft, warnings: Sequence[str]) -> None:
-    for sentence in (*(warning.sentence for warning in draft.warnings), *warnings):
-        show.err.print(f"Warning: {show.clean(sentence)}", style="yellow", markup=False)
 
 
 def _tell(posted: PostedOrder, draft: OrderDraft, *, as_json: bool) -> None:

@@ -19,6 +19,7 @@ from veriframe.creator.orders.fetched import FetchedFrames, MissingFrames
 from veriframe.creator.orders.fetching import FrameFetching
 from veriframe.creator.orders.kept_frames import KeptFrames
 from veriframe.creator.orders.orders import Orders
+from veriframe.creator.orders.repeats import Repeats
 from veriframe.creator.orders.stills import StillMerging
 from veriframe.creator.orders.values import OrderStatus
 from veriframe.errors import SettingsError
@@ -98,7 +99,16 @@ def _fetch_still(
         on_check=orders.notes.note_check,
     )
     with activity("merging the tiles"):
-        return context.run(merging.fetch(status))
+        return context.run(_merged(merging, orders, status))
+
+
+async def _merged(merging: StillMerging, orders: Orders, status: OrderStatus) -> FetchedFrames:
+    """Merge with the tiles of the other orders of the same still, of which this machine has notes."""
+    assert status.bundle is not None
+    repeats = Repeats(reader=orders.jobs.registry, notes=orders.notes, account=status.order.creator)
+    cid = status.order.asset_cid
+    key = (status.note.scene_key if status.note else "") or cid
+    return await merging.fetch(status, await repeats.find(key, status.bundle))
 
 
 def fetch_pictures(
@@ -129,10 +139,10 @@ def tell(status: OrderStatus, found: FetchedFrames) -> None:
         alike.setdefault((one.why, one.is_bad), []).append(one)
     for (why, is_bad), some in alike.items():
         frames = format_frames(tuple(sorted(frame for one in some for frame in one.frames)))
-        jobs = format_frames(tuple(sorted(one.job_id for one in some)))
+        numbers = tuple(sorted(one.job_id for one in some if one.job_id is not None))
+        jobs = f" ({'job' if len(numbers) == 1 else 'jobs'} {format_frames(numbers)})" if numbers else ""
         show.out.print(
-            f"  missing {frames or 'all frames'} ({'job' if len(some) == 1 else 'jobs'} {jobs}):"
-            f" {show.clean(why)}",
+            f"  missing {frames or 'all frames'}{jobs}: {show.clean(why)}",
             style="red" if is_bad else "yellow",
             markup=False,
             soft_wrap=True,

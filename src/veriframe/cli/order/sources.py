@@ -17,9 +17,10 @@ from veriframe.creator.orders.notes import OrderNote
 from veriframe.creator.orders.orders import Orders
 from veriframe.creator.orders.posting import read_bundle
 from veriframe.creator.orders.repeats import EarlierOrder, Repeats
-from veriframe.creator.orders.values import ChunkState, OrderStatus, missing_frames
+from veriframe.creator.orders.values import ChunkState, OrderStatus, missing_pieces
 from veriframe.errors import SettingsError
 from veriframe.model.attempt.chunk_limits import lease_of, with_frame_limit
+from veriframe.model.bundle.chunks import Piece
 from veriframe.model.bundle.estimate import Estimate
 from veriframe.model.bundle.job_file import Bundle
 from veriframe.model.bundle.options import BundleOptions
@@ -150,13 +151,16 @@ def _earlier(number: int, given: wanted.Given, skip_existing: Path | None) -> So
     wanted_bundle = _with_options(before, asked)
     note = status.note or OrderNote(name=status.name)
     note = replace(note, scene_key=note.scene_key or status.order.asset_cid)
-    frames = asked.frames or _lost(status, skip_existing, _later(orders, status, note, wanted_bundle))
-    unknown = set(frames) - {frame for chunk in status.chunks for frame in chunk.frames}
+    if asked.frames is None:
+        later = _later(orders, status, note, wanted_bundle)
+        lost = _lost(status, skip_existing, later)
+        wanted_bundle = _of_pieces(wanted_bundle, lost, has_tiles=asked.split is None)
+    unknown = set(wanted_bundle.frames) - {frame for chunk in status.chunks for frame in chunk.frames}
     if unknown:
         raise SettingsError(f"Order {number} has no frame {min(unknown)}. Post the scene's file instead.")
     return Source(
         place=status.order.asset_cid,
-        bundle=replace(wanted_bundle, frames=frames),
+        bundle=wanted_bundle,
         note=note,
         before=status.order.terms,
         earlier_chunk=min(before.chunk, len(before.frames)),
@@ -169,27 +173,42 @@ def _later(orders: Orders, status: OrderStatus, note: OrderNote, bundle: Bundle)
     return context.run(repeats.find(note.scene_key, bundle, after=status.orders[-1].id))
 
 
-def _lost(status: OrderStatus, skip_existing: Path | None, later: Sequence[EarlierOrder]) -> tuple[int, ...]:
-    """The frames that will not come: of refunded and expired chunks or, beside a folder, all it lacks.
+def _of_pieces(bundle: Bundle, pieces: Sequence[Piece], *, has_tiles: bool) -> Bundle:
+    """The bundle of these frames alone or, of a still that is split as it was, of these tiles."""
+    frames = tuple(dict.fromkeys(frame for frame, _ in pieces))
+    tiles = sorted({tile for _, tile in pieces if tile is not None})
+    split = bundle.split
+    if split is not None and has_tiles:
+        split = replace(split, only=() if len(tiles) == split.tiles else tuple(tiles))
+    return replace(bundle, frames=frames, split=split)
 
-    Those of `later` orders are left out: all of them, or, beside a folder, those that may still come.
+
+def _lost(
+    status: OrderStatus, skip_existing: Path | None, later: Sequence[EarlierOrder]
+) -> tuple[Piece, ...]:
+    """What will not come: of refunded and expired chunks or, beside a folder, all it lacks.
+
+    That of `later` orders is left out: all of it, or, beside a folder, what may still come. A tile that has
+    come is not lost: `order fetch` merges it with those of later orders.
     """
     bundle, chunks = status.bundle, status.chunks
     assert bundle is not None
     lost: tuple[ChunkState, ...] = (ChunkState.REFUNDED, ChunkState.EXPIRED)
-    there = frozenset[int]()
+    there = frozenset[Piece]()
     if skip_existing is not None:
-        lost += (ChunkState.PAID, ChunkState.THERE, ChunkState.FAULTY, ChunkState.DISPUTED)
+        lost += (ChunkState.FAULTY, ChunkState.DISPUTED)
+        lost += () if bundle.split is not None else (ChunkState.PAID, ChunkState.THERE)
         every = tuple(frame for chunk in chunks for frame in chunk.frames)
-        there = existing_frames(skip_existing, every, bundle.format)
-    there |= {frame for one in later for frame in (one.covered if skip_existing is None else one.live)}
-    frames = tuple(dict.fromkeys(missing_frames(chunks, lost, there=there)))
-    if not frames:
+        kept = existing_frames(skip_existing, every, bundle.format)
+        there = frozenset(piece for chunk in chunks for piece in chunk.pieces if piece[0] in kept)
+    there = there.union(*(one.covered if skip_existing is None else one.live for one in later))
+    pieces = missing_pieces(chunks, lost, there=there)
+    if not pieces:
         raise SettingsError(
             f"Order {status.number} has no lost frames that no later order renders. Name some with --frames, "
             "or pass --skip-existing with the folder of those that you have."
         )
-    return frames
+    return pieces
 
 
 def _without_existing(bundle: Bundle, folder: Path | None) -> Bundle:

@@ -12,10 +12,13 @@ from veriframe.model.bundle.manifest import ManifestFrame
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MissingFrames:
-    """Frames that are not in the folder, and why. `is_bad`: there is a result, and it is at fault."""
+    """Frames that are not in the folder, and why. `is_bad`: there is a result, and it is at fault.
+
+    `job_id` is None for a tile whose job is not known here.
+    """
 
     frames: tuple[int, ...]
-    job_id: int
+    job_id: int | None
     why: str
     is_bad: bool = False
 

@@ -9,9 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from veriframe.creator.jobs import RETRY_SECONDS, Jobs
+from veriframe.creator.jobs import RETRY_SECONDS, Jobs, orders_from
 from veriframe.creator.orders.notes import OrderNote, OrderNotes
-from veriframe.creator.orders.repeats import orders_from
 from veriframe.creator.orders.values import OrderStatus
 from veriframe.errors import Code, JobError, JobRejected, MoveRefused, Unavailable
 from veriframe.model.bundle.chunks import check_parts

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from veriframe.creator.creator import Creator
 from veriframe.creator.orders.notes import DraftNote, OrderNote, OrderNotes
 from veriframe.creator.orders.repeats import EarlierOrder, Repeats, key_of
 from veriframe.creator.payment import shortfall_fri
-from veriframe.creator.pins import rename_old
+from veriframe.creator.postings import Posting
 from veriframe.errors import (
     JobRejected,
     MoveRefused,
@@ -24,7 +23,7 @@ from veriframe.errors import (
     VeriFrameError,
 )
 from veriframe.model.attempt.proportion import TermsWarning, terms_warnings
-from veriframe.model.bundle.chunks import parts
+from veriframe.model.bundle.chunks import Piece, parts, pieces_of
 from veriframe.model.bundle.job_file import FILE_NAME, Bundle, format_frames, parse_job_file, write_job_file
 from veriframe.model.registry.job import Terms
 from veriframe.model.registry.offer import Offer
@@ -59,6 +58,11 @@ class OrderDraft:
     def frames(self) -> int:
         """How many frames are rendered."""
         return sum(len(bundle.frames) for bundle in self.bundles)
+
+    @property
+    def pieces(self) -> frozenset[Piece]:
+        """What is rendered."""
+        return frozenset().union(*map(pieces_of, self.bundles))
 
     @property
     def reward_fri(self) -> int:
@@ -137,39 +141,29 @@ class OrderPosting:
         creator, registry, store = self.creator, self.creator.registry, self.creator.store
         # Once for all parts: by their equal terms they are known for one order.
         terms, names = await creator.terms(draft.offer), await creator.pin_names()
-        await rename_old(names, registry, store)
-        unposted = names.unposted(secrets.token_hex(8))
-        pinned, jobs, is_open = list[str](), list[int](), False
+        await creator.release_old(names)
+        jobs, assets = list[int](), list[str]()
         deposited_fri = shortfall_fri(await creator.funds(), draft.reward_fri, "the rewards")
-        try:
-            pinned.append(await self._add(draft, unposted, on_progress))
-            for bundle in draft.bundles:
-                pinned.append(await self._asset(draft, pinned[0], bundle, unposted))
-            assets = pinned[1:]
-            await self._note_draft(draft, assets)
-            for asset_cid, bundle in zip(assets, draft.bundles, strict=True):
-                is_open = True
-                posted = await registry.create_order(asset_cid, terms, parts(bundle))
-                is_open = False
-                jobs += posted
-                with suppress(StoreUnavailable):
-                    await store.pin(Pin(cid=asset_cid, name=names.asset(posted[0])))
-        except MoveRefused as error:
-            is_open = False
-            if jobs:
-                raise PartlyPosted(error.rule, _partly(jobs, draft, error)) from error
-            raise
-        except Unavailable as error:
-            if not is_open:
+        with creator.postings.begun(names) as posting:
+            try:
+                async with self._stored(draft, posting, on_progress) as stored:
+                    assets += stored
+                    posting.moves(await self._note_draft(draft, assets))
+                    for asset_cid, bundle in zip(assets, draft.bundles, strict=True):
+                        posting.is_open = True
+                        posted = await registry.create_order(asset_cid, terms, parts(bundle))
+                        posting.is_open = False
+                        jobs += posted
+                        with suppress(StoreUnavailable):
+                            await store.pin(Pin(cid=asset_cid, name=names.asset(posted[0])))
+            except MoveRefused as error:
+                if jobs:
+                    raise PartlyPosted(error.rule, _partly(jobs, draft, error)) from error
                 raise
-            raise _unknown(jobs, draft, error) from error
-        finally:
-            # At worst a folder is kept too long: an outage of the store must not hide what became of it. It
-            # is kept, too, if nobody knows whether the order is posted.
-            if not is_open:
-                with suppress(StoreUnavailable):
-                    for cid in dict.fromkeys(pinned):
-                        await store.unpin(Pin(cid=cid, name=unposted))
+            except Unavailable as error:
+                if not posting.is_open:
+                    raise
+                raise _unknown(jobs, draft, error) from error
         try:
             number = (await registry.snapshot(jobs[0], 1)).jobs[0].order.id
         except Unavailable as error:
@@ -184,19 +178,45 @@ class OrderPosting:
             deposited_fri=deposited_fri,
         )
 
-    async def _note_draft(self, draft: OrderDraft, assets: Sequence[str]) -> None:
-        """Note the order before its first move: a lost reply or the end of this process is not its end."""
+    @asynccontextmanager
+    async def _stored(
+        self, draft: OrderDraft, posting: Posting, on_progress: OnTransfer
+    ) -> AsyncIterator[Sequence[str]]:
+        """The assets of the draft's parts, pinned until the end, or longer if its order may be posted."""
+        pinned = list[str]()
+        try:
+            pinned.append(await self._add(draft, posting.pin_name, on_progress))
+            for bundle in draft.bundles:
+                pinned.append(await self._asset(draft, pinned[0], bundle, posting.pin_name))
+            yield pinned[1:]
+        except MoveRefused:
+            posting.is_open = False
+            raise
+        finally:
+            # At worst a folder is kept too long: an outage of the store must not hide what became of it.
+            if not posting.is_open:
+                for cid in dict.fromkeys(pinned):
+                    try:
+                        await self.creator.store.unpin(Pin(cid=cid, name=posting.pin_name))
+                    except StoreUnavailable:
+                        posting.left_pins = True
+
+    async def _note_draft(self, draft: OrderDraft, assets: Sequence[str]) -> int:
+        """Note the order before its first move: a lost reply or the end of this process is not its end.
+
+        Returns the registry's last job.
+        """
         last_job = (await self.creator.registry.snapshot(1, 0)).job_counter
         for asset_cid, bundle in zip(assets, draft.bundles, strict=True):
             self.notes.note_order(asset_cid, _note(draft.note, bundle))
         self.notes.note_draft(DraftNote(assets=tuple(assets), after_job=last_job))
+        return last_job
 
     async def earlier(self, draft: OrderDraft) -> Sequence[EarlierOrder]:
-        """Live orders of the same scene with frames of this one."""
+        """Live orders of the same scene with frames, or tiles, of this one."""
         repeats = Repeats(reader=self.creator.registry, notes=self.notes, account=self.creator.account)
-        frames = {frame for bundle in draft.bundles for frame in bundle.frames}
         found = await repeats.find(draft.note.scene_key, draft.bundles[0])
-        return [one for one in found if not one.live.isdisjoint(frames)]
+        return [one for one in found if not one.live.isdisjoint(draft.pieces)]
 
     async def _add(self, draft: OrderDraft, unposted: str, on_progress: OnTransfer) -> str:
         if isinstance(draft.source, Path):

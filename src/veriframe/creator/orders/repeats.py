@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Collection
+from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from veriframe.creator.jobs import orders_from
 from veriframe.creator.orders.notes import OrderNotes
 from veriframe.creator.orders.values import Chunk, ChunkState
 from veriframe.errors import JobError
-from veriframe.model.bundle.chunks import check_parts, frames_of
+from veriframe.model.bundle.chunks import Piece, check_parts, frames_of, tile_of
 from veriframe.model.bundle.job_file import FILE_NAME, Bundle, parse_job_file
 from veriframe.model.registry.job import Order
 from veriframe.ports.registry import JobReader, read_jobs
@@ -23,14 +24,24 @@ LOST = (ChunkState.REFUNDED, ChunkState.EXPIRED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlierOrder:
-    """An order of the registry whose frames are those of a scene that is posted again.
+    """An order of the registry that renders the same pictures of the same scene.
 
-    `live` are the frames whose reward is still bound, `covered` those and the ones that are paid.
+    `chunks` is empty if the registry's order does not fit the `bundle` that was noted.
     """
 
     number: int
-    live: frozenset[int]
-    covered: frozenset[int]
+    bundle: Bundle
+    chunks: tuple[Chunk, ...] = ()
+
+    @property
+    def live(self) -> frozenset[Piece]:
+        """What it renders for a reward that is still bound."""
+        return _pieces(self.chunks, (*LOST, ChunkState.PAID))
+
+    @property
+    def covered(self) -> frozenset[Piece]:
+        """That, and what is paid."""
+        return _pieces(self.chunks, LOST)
 
 
 def scene_key(folder: Path) -> str:
@@ -43,15 +54,6 @@ def scene_key(folder: Path) -> str:
                 content = hashlib.file_digest(file, "sha256").hexdigest()
             digest.update(f"{name}\0{content}\0".encode())
     return digest.hexdigest()
-
-
-async def orders_from(reader: JobReader, first: int) -> AsyncIterator[Order]:
-    """Each order from the job `first` on to the registry's last one, in batches of jobs."""
-    while found := (await reader.snapshot(first, reader.jobs_at_once)).jobs:
-        for job in found:
-            if job.id >= first:
-                yield job.order
-                first = job.order.first_job + job.order.jobs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,13 +89,19 @@ class Repeats:
             check_parts(bundle, order.jobs)
             jobs = await read_jobs(self.reader, order.first_job, order.jobs)
             now = (await self.reader.snapshot(order.first_job, 1)).head.time
-            chunks = [Chunk(job=job, frames=frames_of(bundle, job.part), now=now) for job in jobs]
-            return EarlierOrder(
-                number=order.id,
-                live=_frames(chunks, (*LOST, ChunkState.PAID)),
-                covered=_frames(chunks, LOST),
+            checks = self.notes.read_checks()
+            chunks = tuple(
+                Chunk(
+                    job=job,
+                    frames=frames_of(bundle, job.part),
+                    tile=tile_of(bundle, job.part),
+                    now=now,
+                    finding=checks.get((job.id, job.result_cid)),
+                )
+                for job in jobs
             )
-        return EarlierOrder(number=order.id, live=frozenset(), covered=frozenset())
+            return EarlierOrder(number=order.id, bundle=bundle, chunks=chunks)
+        return EarlierOrder(number=order.id, bundle=bundle)
 
 
 async def key_of(source: Path | str) -> str:
@@ -101,8 +109,8 @@ async def key_of(source: Path | str) -> str:
     return await asyncio.to_thread(scene_key, source) if isinstance(source, Path) else source
 
 
-def _frames(chunks: Collection[Chunk], without: Collection[ChunkState]) -> frozenset[int]:
-    return frozenset(frame for chunk in chunks if chunk.state not in without for frame in chunk.frames)
+def _pieces(chunks: Collection[Chunk], without: Collection[ChunkState]) -> frozenset[Piece]:
+    return frozenset(piece for chunk in chunks if chunk.state not in without for piece in chunk.pieces)
 
 
 def _parsed(job_file: str) -> Bundle | None:
@@ -112,10 +120,10 @@ def _parsed(job_file: str) -> Bundle | None:
 
 
 def _is_same(one: Bundle, other: Bundle) -> bool:
-    """Whether both ask for the same pictures, of whichever frames."""
-    return (one.scene, one.overrides, one.format, one.split) == (
-        other.scene,
-        other.overrides,
-        other.format,
-        other.split,
-    )
+    """Whether both ask for the same pictures, of whichever frames and tiles."""
+    return _kind(one) == _kind(other)
+
+
+def _kind(bundle: Bundle) -> tuple[object, ...]:
+    split = None if bundle.split is None else replace(bundle.split, only=())
+    return bundle.scene, bundle.overrides, bundle.format, split

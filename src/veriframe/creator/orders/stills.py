@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from veriframe.creator.orders.arriving import require_room
-from veriframe.creator.orders.fetched import FetchedFrames, MissingFrames, missing_of
+from veriframe.creator.orders.fetched import FetchedFrames, MissingFrames, bad_frames, missing_of
 from veriframe.creator.orders.fetching import OnCheck
 from veriframe.creator.orders.kept_frames import KeptFrames
+from veriframe.creator.orders.repeats import EarlierOrder
 from veriframe.creator.orders.results import ChunkResults, usable_rate
 from veriframe.creator.orders.values import Chunk, OrderStatus
 from veriframe.errors import Code, JobError, ValidationFailed
@@ -40,6 +41,10 @@ class _Still:
         return self.inspection.width, self.inspection.height
 
 
+_Tiles = Mapping[int, Sequence[tuple[Chunk, Bundle]]]
+"""By the number of the tile, counted from 0: the chunks that render it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StillMerging:
     """Merges into `kept.folder`. `bundle_bytes` is the most that a bundle may have.
@@ -56,8 +61,11 @@ class StillMerging:
     disk_free_bytes: int = 0
     on_check: OnCheck = lambda job_id, result_cid, fault: None
 
-    async def fetch(self, status: OrderStatus) -> FetchedFrames:
-        """Make the picture once all tiles have come. Before that, or if one is at fault, say which lack."""
+    async def fetch(self, status: OrderStatus, others: Sequence[EarlierOrder] = ()) -> FetchedFrames:
+        """Make the picture once all tiles have come. Before that, or if one is at fault, say which lack.
+
+        `others` are orders of the same still, with tiles that were lost or that this order lacks.
+        """
         bundle = status.bundle
         assert bundle is not None
         assert bundle.split is not None
@@ -71,12 +79,13 @@ class StillMerging:
             why = f"another file is called {name}; --force replaces it"
             found.missing.append(MissingFrames(frames=(number,), job_id=status.jobs[0].id, why=why))
             return found
-        found.missing += [missing_of(chunk) for chunk in status.chunks if not chunk.has_result]
+        tiles = _tiles_of(status, bundle, others)
+        found.missing += [_missing_tile(tile, offers) for tile, offers in tiles.items() if not _come(offers)]
         if not found.missing:
-            await self._make(status, bundle, found)
+            await self._make(status, bundle, tiles, found)
         return found
 
-    async def _make(self, status: OrderStatus, bundle: Bundle, found: FetchedFrames) -> None:
+    async def _make(self, status: OrderStatus, bundle: Bundle, offers: _Tiles, found: FetchedFrames) -> None:
         with tempfile.TemporaryDirectory(prefix=".veriframe-", dir=self.kept.folder) as folder:
             work, asset = Path(folder), Path(folder) / "asset"
             limits = FetchLimits(folder=FolderLimits(size_bytes=self.bundle_bytes))
@@ -86,21 +95,25 @@ class StillMerging:
             self.kept.frames_per_second = usable_rate(inspection.frames_per_second)
             still = _Still(bundle=bundle, inspection=inspection, asset=asset, work=work)
             tiles = list[Tile]()
-            for chunk in status.chunks:
-                try:
-                    tiles.append(await self._tile(chunk, still))
-                    self.on_check(chunk.job.id, chunk.job.result_cid, "")
-                except JobError as error:
-                    why = f"{error} [{error.code.value}]"
-                    bad = MissingFrames(frames=chunk.frames, job_id=chunk.job.id, why=why, is_bad=True)
-                    found.missing.append(bad)
-                    self.on_check(chunk.job.id, chunk.job.result_cid, why)
+            for some in offers.values():
+                bad = list[MissingFrames]()
+                for chunk, its_bundle in _come(some):
+                    try:
+                        tiles.append(await self._tile(chunk, replace(still, bundle=its_bundle)))
+                    except JobError as error:
+                        bad.append(bad_frames(chunk, chunk.frames, error))
+                        self.on_check(chunk.job.id, chunk.job.result_cid, bad[-1].why)
+                    else:
+                        self.on_check(chunk.job.id, chunk.job.result_cid, "")
+                        bad.clear()
+                        break
+                found.missing += bad
             if not found.missing:
                 found.written.append(await self._merge(still, tiles))
 
     async def _tile(self, chunk: Chunk, still: _Still) -> Tile:
         """Fetch one tile and check its pixels. Raises `ValidationFailed`."""
-        folder, bundle = still.work / f"tile-{chunk.job.part}", still.bundle
+        folder, bundle = still.work / f"job-{chunk.job.id}", still.bundle
         out, clean = folder / "out", folder / "clean"
         await asyncio.to_thread(_make_all, out, clean)
         results = ChunkResults(store=self.store)
@@ -125,7 +138,8 @@ class StillMerging:
         if validated.pixel_digest != told.digest:
             raise ValidationFailed(Code.TAMPER, "Its pixels are not those that the manifest names.")
         assert bundle.split is not None
-        kept = tile_region(bundle.split, chunk.job.part, still.size)
+        assert chunk.tile is not None
+        kept = tile_region(bundle.split, chunk.tile, still.size)
         return Tile(file=clean / validated.file, shown=task.region, kept=kept)
 
     async def _merge(self, still: _Still, tiles: Sequence[Tile]) -> int:
@@ -141,6 +155,32 @@ class StillMerging:
         self.kept.put(name, clean / validated.file, validated.pixel_digest)
         self.kept.save()
         return validated.number
+
+
+def _tiles_of(status: OrderStatus, bundle: Bundle, others: Sequence[EarlierOrder]) -> _Tiles:
+    """The chunks of each tile, with their bundles: first those that were found right, then the newest."""
+    offers = [(chunk, bundle) for chunk in status.chunks]
+    offers += [(chunk, other.bundle) for other in others for chunk in other.chunks if _is_of(chunk, bundle)]
+    once = {chunk.job.id: (chunk, its_bundle) for chunk, its_bundle in offers}
+    ordered = sorted(once.values(), key=lambda offer: (not offer[0].is_right, -offer[0].job.id))
+    assert bundle.split is not None
+    return {tile: [one for one in ordered if one[0].tile == tile] for tile in range(bundle.split.tiles)}
+
+
+def _is_of(chunk: Chunk, bundle: Bundle) -> bool:
+    return chunk.frames == bundle.frames
+
+
+def _come(offers: Sequence[tuple[Chunk, Bundle]]) -> list[tuple[Chunk, Bundle]]:
+    return [offer for offer in offers if offer[0].has_result]
+
+
+def _missing_tile(tile: int, offers: Sequence[tuple[Chunk, Bundle]]) -> MissingFrames:
+    """Why a tile has not come: what is still awaited goes before what is lost."""
+    if not offers:
+        why = f"tile {tile + 1} is of an order that this machine has no note of: fetch where you posted it"
+        return MissingFrames(frames=(), job_id=None, why=why)
+    return missing_of(min((chunk for chunk, _ in offers), key=lambda chunk: chunk.state.is_over))
 
 
 def _make_all(*folders: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from veriframe.creator.orders.notes import Checks, OrderNote
-from veriframe.model.bundle.chunks import frames_of
+from veriframe.model.bundle.chunks import Piece, frames_of, tile_of
 from veriframe.model.bundle.job_file import Bundle
 from veriframe.model.content.cid import is_cid
 from veriframe.model.registry.job import Job, JobState, Order
@@ -37,13 +37,15 @@ class ChunkState(StrEnum):
 class Chunk:
     """One job of an order, at `now` in chain seconds, and the numbers of its frames.
 
-    `frames` is empty if the bundle's `job.json` could not be read. `finding` is what `order fetch` found of
-    its result: None if it was not checked, an empty text if all is right, else the fault.
+    `frames` is empty if the bundle's `job.json` could not be read. `tile` is the one of a split still, from
+    0, None for whole frames. `finding` is what `order fetch` found of its result: None if it was not checked,
+    an empty text if all is right, else the fault.
     """
 
     job: Job
     frames: tuple[int, ...]
     now: int
+    tile: int | None = None
     finding: str | None = None
 
     @property
@@ -61,6 +63,11 @@ class Chunk:
             JobState.PAID: ChunkState.PAID,
             JobState.REFUNDED: ChunkState.REFUNDED,
         }[job.state]
+
+    @property
+    def pieces(self) -> frozenset[Piece]:
+        """What it renders."""
+        return frozenset((frame, self.tile) for frame in self.frames)
 
     @property
     def has_result(self) -> bool:
@@ -140,6 +147,7 @@ class OrderStatus:
             Chunk(
                 job=job,
                 frames=self._frames(job),
+                tile=self._tile(job),
                 now=self.now,
                 finding=self.checks.get((job.id, job.result_cid)),
             )
@@ -149,6 +157,10 @@ class OrderStatus:
     def _frames(self, job: Job) -> tuple[int, ...]:
         bundle = self.bundles.get(job.order.id)
         return () if bundle is None else frames_of(bundle, job.part)
+
+    def _tile(self, job: Job) -> int | None:
+        bundle = self.bundles.get(job.order.id)
+        return None if bundle is None else tile_of(bundle, job.part)
 
     @property
     def frames(self) -> int:
@@ -212,9 +224,9 @@ class OrderStatus:
         return (frames * note.frame_seconds + len(missing) * note.loading_seconds) / hands
 
 
-def missing_frames(
-    chunks: Sequence[Chunk], states: Collection[ChunkState], *, there: frozenset[int]
-) -> tuple[int, ...]:
-    """The frames of chunks in one of these states, in order, that are not `there`."""
-    lost = (chunk for chunk in chunks if chunk.state in states)
-    return tuple(frame for chunk in lost for frame in chunk.frames if frame not in there)
+def missing_pieces(
+    chunks: Sequence[Chunk], states: Collection[ChunkState], *, there: frozenset[Piece]
+) -> tuple[Piece, ...]:
+    """What the chunks in one of these states render, in order, each once, without what is `there`."""
+    lost = [(frame, chunk.tile) for chunk in chunks if chunk.state in states for frame in chunk.frames]
+    return tuple(piece for piece in dict.fromkeys(lost) if piece not in there)

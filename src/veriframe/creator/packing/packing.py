@@ -16,7 +16,7 @@ from veriframe.creator.packing.values import Comparison, Found, LeftOut, Packed
 from veriframe.model.bundle.chunks import check_split
 from veriframe.model.bundle.estimate import Estimate
 from veriframe.model.bundle.job_file import FILE_NAME, parse_job_file, write_job_file
-from veriframe.model.bundle.options import BundleOptions, bundle_of, varied_warnings
+from veriframe.model.bundle.options import BundleOptions, bundle_of, bundle_warnings
 from veriframe.model.bundle.travel import Kind
 from veriframe.model.rendering.checks import check_version, judge, read_header
 from veriframe.model.rendering.overrides import overridden
@@ -146,7 +146,7 @@ class Packing:
             folder=folder,
             bundle=bundle,
             chunk_is_given=asked.chunk is not None,
-            verdict=replace(verdict, warnings=(*verdict.warnings, *varied_warnings(bundle, own))),
+            verdict=replace(verdict, warnings=(*verdict.warnings, *bundle_warnings(bundle, own))),
             files=files,
             size_bytes=size_bytes,
             left_out=found.left_out,

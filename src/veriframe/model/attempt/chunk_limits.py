@@ -79,6 +79,11 @@ def shortest_lease(bundle: Bundle, size: tuple[int, int] | None) -> int:
     return _POLICY.shortest_lease(_SOME_BOND_FRI, _task(bundle, size, bundle.frame_seconds))
 
 
+def unhurried_lease(bundle: Bundle, size: tuple[int, int] | None) -> int:
+    """The shortest lease in which workers that its creator has not paid stop no chunk early, in seconds."""
+    return _POLICY.unhurried_lease(_task(bundle, size, bundle.frame_seconds))
+
+
 def _other_seconds(bundle: Bundle, size: tuple[int, int] | None) -> int:
     """What a lease must hold beside the frames: loading, decoding, the upload and the submission."""
     return _POLICY.shortest_lease(_SOME_BOND_FRI, _task(bundle, size, 0.0))

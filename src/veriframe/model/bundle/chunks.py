@@ -14,10 +14,14 @@ TILE_BORDER_PIXELS = 16
 """Rendered round each tile of a split still and cut off by merging: adaptive sampling looks at neighbours."""
 
 
+Piece = tuple[int, int | None]
+"""A frame, and the tile of it that is rendered; None for all of it."""
+
+
 def parts(bundle: Bundle) -> int:
     """How many jobs the bundle's order has."""
     if bundle.split is not None:
-        return bundle.split.tiles
+        return len(bundle.split.rendered)
     return -(-len(bundle.frames) // bundle.chunk)
 
 
@@ -52,11 +56,22 @@ def check_split(bundle: Bundle, inspection: SceneInspection) -> None:
         raise JobRejected(Code.BAD_BUNDLE, f"The still cannot be split: {why}. Post it without --tiles.")
 
 
+def tile_of(bundle: Bundle, part: int) -> int | None:
+    """The tile of part `part`, counted from 0 at the top left by rows; None unless the still is split."""
+    return None if bundle.split is None else bundle.split.rendered[part]
+
+
 def frames_of(bundle: Bundle, part: int) -> tuple[int, ...]:
     """The frames of part `part`, counted from 0."""
     if bundle.split is not None:
         return bundle.frames
     return bundle.frames[part * bundle.chunk : (part + 1) * bundle.chunk]
+
+
+def pieces_of(bundle: Bundle) -> frozenset[Piece]:
+    """All that is rendered of the bundle."""
+    tiles: tuple[int | None, ...] = (None,) if bundle.split is None else bundle.split.rendered
+    return frozenset((frame, tile) for frame in bundle.frames for tile in tiles)
 
 
 def task_of(bundle: Bundle, part: int, inspection: SceneInspection) -> RenderTask:
@@ -80,15 +95,15 @@ def task_of(bundle: Bundle, part: int, inspection: SceneInspection) -> RenderTas
         task,
         format=ImageFormat.MULTILAYER,
         overrides=replace(bundle.overrides, denoise=False, color_depth=32, passes=()),
-        region=with_border(tile_region(bundle.split, part, size), size),
+        region=with_border(tile_region(bundle.split, bundle.split.rendered[part], size), size),
         is_denoised_later=True,
         has_proof=False,
     )
 
 
-def tile_region(split: Split, part: int, size: tuple[int, int]) -> Region:
-    """The pixels of tile `part` of a picture of this size; tiles count from the top left, by rows."""
-    row, column = divmod(part, split.columns)
+def tile_region(split: Split, tile: int, size: tuple[int, int]) -> Region:
+    """The pixels of a tile of a picture of this size; tiles count from the top left, by rows."""
+    row, column = divmod(tile, split.columns)
     left, right = (size[0] * n // split.columns for n in (column, column + 1))
     top, bottom = (size[1] * n // split.rows for n in (row, row + 1))
     return Region(left=left, top=top, width=right - left, height=bottom - top)

@@ -34,15 +34,24 @@ DEPTHS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """A still that is cut into columns × rows, one for each job."""
+    """A still that is cut into columns × rows, one for each job.
+
+    `only` are the tiles that are rendered, counted from 0 at the top left by rows; empty for all.
+    """
 
     columns: int
     rows: int
+    only: tuple[int, ...] = ()
 
     @property
     def tiles(self) -> int:
-        """How many there are."""
+        """How many the whole still has."""
         return self.columns * self.rows
+
+    @property
+    def rendered(self) -> tuple[int, ...]:
+        """The tiles that are rendered, in the order of their jobs."""
+        return self.only or tuple(range(self.tiles))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,10 +126,15 @@ def write_job_file(bundle: Bundle) -> bytes:
             if value is not None
         },
         "verify": {"tiles": bundle.proof_tiles} if bundle.proof_tiles else None,
-        "split": None if bundle.split is None else {"tiles": [bundle.split.columns, bundle.split.rows]},
+        "split": None if bundle.split is None else _split_content(bundle.split),
     }
     kept = {name: value for name, value in content.items() if value is not None or name == "verify"}
     return json.dumps(kept, indent=2, ensure_ascii=True).encode("ascii") + b"\n"
+
+
+def _split_content(split: Split) -> dict[str, Any]:
+    tiles: dict[str, Any] = {"tiles": [split.columns, split.rows]}
+    return {**tiles, "only": list(split.only)} if split.only else tiles
 
 
 def schema() -> dict[str, Any]:
@@ -188,9 +202,26 @@ class _Verify(_Strict):
     tiles: Annotated[int, Field(ge=1, le=1024)]
 
 
+_Tile = Annotated[int, Field(ge=0, lt=1024)]
+
+
 class _Split(_Strict):
     tiles: Annotated[list[Annotated[int, Field(ge=1, le=32)]], Field(min_length=2, max_length=2)]
     """Columns and rows."""
+    only: (
+        Annotated[list[Annotated[int, Field(ge=0, lt=1024)]], Field(min_length=1, max_length=1024)] | None
+    ) = None
+    """The tiles that are rendered, counted from 0 at the top left by rows; all if it is left out."""
+
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        only = self.only or []
+        if only != sorted(set(only)) or (only and only[-1] >= self.tiles[0] * self.tiles[1]):
+            raise ValueError("only names tiles of the still, each once, in order")
+        return self
+
+    def value(self) -> Split:
+        return Split(columns=self.tiles[0], rows=self.tiles[1], only=tuple(self.only or ()))
 
 
 class _JobFile(_Strict):
@@ -253,7 +284,7 @@ class _JobFile(_Strict):
             frame_seconds=self.limits.frame_seconds,
             memory_bytes=self.limits.memory_bytes,
             proof_tiles=self.verify.tiles if self.verify else 0,
-            split=Split(columns=self.split.tiles[0], rows=self.split.tiles[1]) if self.split else None,
+            split=self.split.value() if self.split else None,
         )
 
 

@@ -80,6 +80,12 @@ def settled(asked: BundleOptions, own: SceneInspection) -> Overrides:
     )
 
 
+def bundle_warnings(bundle: Bundle, own: SceneInspection) -> tuple[str, ...]:
+    """What a creator may not expect of the bundle of a scene, as sentences. `own` is the scene's own."""
+    outside = range_warning(bundle.frames, own)
+    return (*varied_warnings(bundle, own), *((outside,) if outside else ()))
+
+
 def varied_warnings(bundle: Bundle, own: SceneInspection) -> tuple[str, ...]:
     """The settings that a bundle leaves to its scene because the scene varies them, as sentences."""
     return tuple(
@@ -96,7 +102,8 @@ def range_warning(frames: tuple[int, ...], inspection: SceneInspection) -> str:
     outside = tuple(number for number in frames if not first <= number <= last)
     if not outside:
         return ""
-    return f"The frames {format_frames(outside)} are outside the scene's own range, {first} to {last}."
+    told = f"frame {outside[0]} is" if len(outside) == 1 else f"frames {format_frames(outside)} are"
+    return f"The {told} outside the scene's own range, {first} to {last}. --frames names others."
 
 
 def own_frames(inspection: SceneInspection) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from veriframe.cli.job import packing
 from veriframe.creator.packing.values import Comparison, Packed
 from veriframe.errors import SettingsError
 from veriframe.model.bundle.estimate import Estimate
-from veriframe.model.bundle.job_file import parse_job_file
+from veriframe.model.bundle.job_file import Bundle, Split, parse_job_file
 from veriframe.model.bundle.options import BundleOptions
 from veriframe.model.rendering.frames import ImageFormat
 from veriframe.model.rendering.scene import SceneVerdict
@@ -32,7 +32,7 @@ ESTIMATE = Estimate(
 )
 
 
-def _job_file(studio: Studio, job_id: int) -> object:
+def _job_file(studio: Studio, job_id: int) -> Bundle:
     cid = studio.shared.jobs[job_id].order.asset_cid
     return parse_job_file(studio.store.folders[cid]["job.json"])
 
@@ -100,6 +100,24 @@ def test_lost_frames_become_a_new_order(shell: Shell, studio: Studio) -> None:
     assert terms[0].reward_fri == 2 * terms[1].reward_fri
 
 
+def test_a_lost_tile_is_ordered_again_alone(shell: Shell, studio: Studio) -> None:
+    """fault_226: at the reward of a tile; once it is ordered, it is not lost; all of it with --tiles."""
+    folder = studio.bundle(replace(BUNDLE, frames=(7,), chunk=1, split=Split(columns=2, rows=2)))
+    shell.run("create", str(folder), "--price", "0.4", "--yes")
+    assert shell.run("cancel", "1", "--jobs", "3").exit_code == 0
+    result = shell.run("create", "--again", "1", "--yes")
+    assert result.exit_code == 0, result.output
+    assert "tile 3 of one picture, 2×2" in result.stderr
+    posted = _job_file(studio, 5)
+    assert posted == replace(BUNDLE, frames=(7,), chunk=1, split=Split(columns=2, rows=2, only=(2,)))
+    assert studio.shared.jobs[5].terms.reward_fri == STRK // 10
+    assert "no later order" in str(shell.refusal("create", "--again", "1", "--yes"))
+    shell.run("cancel", "1")
+    shell.run("cancel", "2")
+    assert shell.run("create", "--again", "1", "--tiles", "2x2", "--yes").exit_code == 0
+    assert _job_file(studio, 6).split == Split(columns=2, rows=2)
+
+
 def test_an_order_without_lost_frames_is_not_posted_again(shell: Shell, studio: Studio) -> None:
     """Frames may be named; what the order never had is refused."""
     shell.run("create", str(studio.bundle()), "--price", "0.05", "--yes")
@@ -150,6 +168,26 @@ def test_a_chunk_that_workers_leave_is_warned_of(shell: Shell, studio: Studio) -
     result = shell.run(*asked, "--chunk", "12", "--frame-seconds", "200", "--anyway")
     assert result.exit_code == 0, result.output
     assert "they allow 1h" not in result.stderr
+
+
+def test_a_lease_without_an_estimate_is_warned_of(
+    shell: Shell, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fault_228: with the option that helps; not if an estimate, or a lease, leaves the time."""
+    asked = ("create", str(studio.bundle()), "--price", "0.05", "--yes", "--frames")
+    result = shell.run(*asked, "1-4")
+    assert result.exit_code == 0, result.output
+    words = " ".join(result.stderr.split())
+    assert "If a chunk may take longer than 15m, pass --lease" in words
+    assert "or a smaller --chunk: nothing was estimated" in words
+    assert "of the lease of 1h." in words
+    assert "smaller --chunk" not in shell.run(*asked, "5", "--chunk", "1", "--lease", "10m").stderr
+    enough = ("--chunk", "4", "--frame-seconds", "20", "--lease", "4h")
+    assert "nothing was estimated" not in shell.run(*asked, "6-9", *enough).stderr
+    _packs(monkeypatch, studio)
+    estimated = shell.run("create", "shot.blend", "--frames", "1-10", "--samples", "8", "--yes", "--anyway")
+    assert estimated.exit_code == 0, estimated.output
+    assert "nothing was estimated" not in estimated.stderr
 
 
 def test_a_bare_scene_is_an_order_of_one_picture(shell: Shell, studio: Studio) -> None:

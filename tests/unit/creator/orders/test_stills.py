@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from tests.fakes.renderer import Script
@@ -9,6 +10,7 @@ from tests.unit.creator.orders.studio import BUNDLE, Studio, digest_of, picture
 
 from veriframe.creator.orders.fetched import FetchedFrames
 from veriframe.creator.orders.kept_frames import KeptFrames
+from veriframe.creator.orders.repeats import EarlierOrder, Repeats
 from veriframe.creator.orders.stills import StillMerging
 from veriframe.creator.orders.values import Chunk
 from veriframe.model.bundle.chunks import TILE_BORDER_PIXELS, tile_region, with_border
@@ -30,8 +32,9 @@ def _tile(part: int) -> tuple[int, int]:
 
 async def _deliver(studio: Studio, chunk: Chunk, digest: str = "") -> None:
     """Submit a tile; the fake renderer opens any picture, whatever its name."""
-    width, height = _tile(chunk.job.part)
-    content = picture(chunk.job.part, (width, height))
+    assert chunk.tile is not None
+    width, height = _tile(chunk.tile)
+    content = picture(chunk.tile, (width, height))
     frame = ManifestFrame(
         number=7,
         file="frames/frame_0007.exr",
@@ -48,7 +51,7 @@ async def _deliver(studio: Studio, chunk: Chunk, digest: str = "") -> None:
     await studio.deliver(chunk, {"frames/frame_0007.exr": content}, frames=(frame,))
 
 
-async def _fetch(studio: Studio, number: int) -> FetchedFrames:
+async def _fetch(studio: Studio, number: int, others: Sequence[EarlierOrder] = ()) -> FetchedFrames:
     merging = StillMerging(
         store=studio.store,
         renderer=studio.renderer,
@@ -56,7 +59,14 @@ async def _fetch(studio: Studio, number: int) -> FetchedFrames:
         bundle_bytes=2**20,
         on_check=studio.notes.note_check,
     )
-    return await merging.fetch(await studio.status(number))
+    return await merging.fetch(await studio.status(number), others)
+
+
+async def _others(studio: Studio) -> Sequence[EarlierOrder]:
+    """All orders of the still, by the notes."""
+    repeats = Repeats(reader=studio.creator.registry, notes=studio.notes, account=studio.creator.account)
+    (key,) = {note.scene_key for note in studio.notes.read_orders().values()}
+    return await repeats.find(key, STILL)
 
 
 async def test_tiles_are_merged_once_all_have_come(studio: Studio) -> None:
@@ -89,6 +99,40 @@ async def test_a_tile_at_fault_stops_the_merge(studio: Studio) -> None:
     assert "TAMPER" in found.missing[0].why
     assert studio.renderer.merged == []
     assert [chunk.fault[:4] for chunk in (await studio.status(number)).chunks] == ["", "", "Its ", ""]
+
+
+async def test_a_lost_tile_is_rendered_alone(studio: Studio) -> None:
+    """fault_226: an order of one tile; either order's fetch merges the tiles of both."""
+    first = (await studio.ordered(STILL)).number
+    chunks = (await studio.status(first)).chunks
+    for chunk in (chunks[0], chunks[1], chunks[3]):
+        await _deliver(studio, chunk)
+    await studio.decisions.cancel(first, lambda chunk: True)
+    second = (await studio.ordered(replace(STILL, split=replace(SPLIT, only=(2,))))).number
+    (lost,) = (await studio.status(second)).chunks
+    assert (lost.job.part, lost.tile, lost.job.order.jobs) == (0, 2, 1)
+    found = await _fetch(studio, first, await _others(studio))
+    assert [(one.job_id, one.why) for one in found.missing] == [(lost.job.id, "no worker has claimed it yet")]
+    await _deliver(studio, lost)
+    assert "no note" in (await _fetch(studio, second)).missing[0].why
+    assert (await _fetch(studio, second, await _others(studio))).written == [7]
+    ((*tiles,),) = studio.renderer.merged
+    assert [tile.kept for tile in tiles] == [tile_region(SPLIT, part, SIZE) for part in range(4)]
+    assert [tile.shown for tile in tiles] == [with_border(tile.kept, SIZE) for tile in tiles]
+    for number in (first, second):
+        assert all(one.is_right for one in (await studio.status(number)).chunks if one.has_result)
+
+
+async def test_a_tile_at_fault_gives_way_to_one_that_is_right(studio: Studio) -> None:
+    """fault_226: of another order, whichever is newer; the fault is noted nevertheless."""
+    first = (await studio.ordered(STILL)).number
+    second = (await studio.ordered(replace(STILL, split=replace(SPLIT, only=(2,))))).number
+    for chunk in (await studio.status(first)).chunks:
+        await _deliver(studio, chunk)
+    (bad,) = (await studio.status(second)).chunks
+    await _deliver(studio, bad, "00" * 32)
+    assert (await _fetch(studio, first, await _others(studio))).written == [7]
+    assert (await studio.status(second)).chunks[0].fault.startswith("Its pixels")
 
 
 async def test_a_still_counts_as_one_frame(studio: Studio) -> None:

@@ -194,6 +194,16 @@ async def test_what_the_scene_varies_stays_its_own_and_is_told(artist: Artist) -
     assert any("varies its samples" in warning for warning in packed.verdict.warnings)
 
 
+async def test_frames_outside_the_scenes_range_are_told(artist: Artist) -> None:
+    """fault_230: a wrong number is seen before it is paid for; the scene's own range is not warned of."""
+    artist.show(frame_start=1, frame_end=8)
+    asked = BundleOptions(frames=(8, 9, 250))
+    packed = await artist.packing.pack(artist.scene, artist.target, asked)
+    assert any("frames 9,250 are outside" in warning for warning in packed.verdict.warnings)
+    usual = await artist.packing.pack(artist.scene, artist.target.with_name("usual"), BundleOptions())
+    assert not any("outside" in warning for warning in usual.verdict.warnings)
+
+
 async def test_what_packing_does_not_know_is_told(artist: Artist) -> None:
     """Paths of unknown kinds and nodes of add-ons."""
     artist.packer.unknown, artist.packer.machine = ("Brush: /x",), ("the node X of M",)

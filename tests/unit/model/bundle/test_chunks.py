@@ -14,7 +14,9 @@ from veriframe.model.bundle.chunks import (
     check_split,
     frames_of,
     parts,
+    pieces_of,
     task_of,
+    tile_of,
     tile_region,
     with_border,
 )
@@ -55,6 +57,18 @@ def test_tiles_count_from_the_top_left_by_rows() -> None:
     split = Split(columns=2, rows=2)
     assert tile_region(split, 1, (100, 60)) == Region(left=50, top=0, width=50, height=30)
     assert tile_region(split, 2, (100, 60)) == Region(left=0, top=30, width=50, height=30)
+
+
+def test_only_some_tiles_are_parts() -> None:
+    """fault_226: a part is the tile that is named, of the picture that is whole."""
+    split = Split(columns=2, rows=2, only=(1, 3))
+    bundle = replace(BUNDLE, split=split)
+    assert (parts(bundle), tile_of(bundle, 1)) == (2, 3)
+    assert pieces_of(bundle) == {(1, 1), (1, 3)}
+    inspected = replace(INSPECTION, width=100, height=60)
+    assert task_of(bundle, 0, inspected).region == with_border(tile_region(split, 1, (100, 60)), (100, 60))
+    with pytest.raises(JobRejected):
+        check_parts(bundle, 4)
 
 
 def test_the_border_ends_at_the_picture() -> None:

@@ -76,7 +76,7 @@ def test_everything() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [LEAST, FULL, {**LEAST, "split": {"tiles": [3, 2]}}, {**LEAST, "verify": None}]
+    "content", [LEAST, FULL, {**LEAST, "split": {"tiles": [3, 2], "only": [5]}}, {**LEAST, "verify": None}]
 )
 def test_it_is_written_as_it_is_read(content: dict[str, object]) -> None:
     """Writing gives the same bundle again, and the same bytes for the same bundle."""
@@ -119,6 +119,11 @@ def test_it_is_written_as_it_is_read(content: dict[str, object]) -> None:
         ({"verify": {"tiles": 0}}, "verify.tiles"),
         ({"verify": {}}, "verify.tiles"),
         ({"split": {"tiles": [0, 2]}}, "split.tiles.0"),
+        ({"split": {"tiles": [2, 2], "only": []}}, "split.only"),
+        ({"split": {"tiles": [2, 2], "only": [4]}}, "split"),
+        ({"split": {"tiles": [2, 2], "only": [-1]}}, "split.only"),
+        ({"split": {"tiles": [2, 2], "only": [1, 1]}}, "split"),
+        ({"split": {"tiles": [2, 2], "only": [1, 0]}}, "split"),
         ({"split": {"tiles": [2, 2]}, "frames": "1-2"}, "split"),
         ({"split": {"tiles": [2, 2]}, "denoise": True}, "split"),
     ],
@@ -154,6 +159,7 @@ def test_what_is_no_job_file(content: bytes) -> None:
 def test_a_split() -> None:
     """Columns come first."""
     assert parse(split={"tiles": [3, 2]}).split == Split(columns=3, rows=2)
+    assert parse(split={"tiles": [3, 2], "only": [1, 5]}).split == Split(columns=3, rows=2, only=(1, 5))
 
 
 @given(st.lists(st.integers(0, 60), min_size=1, unique=True))
