@@ -6,23 +6,15 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from PIL import Image
 from tests.fakes import validation
 
-from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed
-from veriframe.model.rendering.frames import (
-    Frame,
-    ImageFormat,
-    Progress,
-    RenderTask,
-    ValidatedFrame,
-    proof_file,
-)
+from veriframe.errors import Code, HostUnavailable, JobRejected
+from veriframe.model.rendering.frames import Frame, Progress, RenderTask, ValidatedFrame
 from veriframe.model.rendering.scene import BlenderVersion, SceneInspection
-from veriframe.ports.renderer import Renderer, RendererFacts, RenderSession, Tile
+from veriframe.ports.renderer import Cut, CutSamples, Kernel, Renderer, RendererFacts, RenderSession, Tile
 
 INSPECTION = SceneInspection(
     blender="4.5.15 LTS",
@@ -82,10 +74,10 @@ class Script:
 class FakeRenderer(Renderer):
     """Renders frames of one colour. `scripts` maps the first bytes of a scene to its behaviour.
 
-    `opened` lists the scenes of all sessions, `folders` their bundles, `inspected` the scenes of all
-    inspections, `tasks` and `leases` what was rendered, `validations` and `validation_leases` what was
-    validated. `renders`, `sessions` (open now) and `cancelled` are counts; `rendering` is set while a render
-    is in progress; `last_session` was opened last.
+    `opened` lists the scenes of all sessions, `folders` their bundles, `kernels` what they render with,
+    `inspected` the scenes of all inspections, `cuts` what was cut, `tasks` and `leases` what was rendered,
+    `validations` and `validation_leases` what was validated. `renders`, `sessions` (open now) and `cancelled`
+    are counts; `rendering` is set while a render is in progress; `last_session` was opened last.
     """
 
     def __init__(self, facts: RendererFacts = FACTS, capacity: int = 1) -> None:
@@ -95,6 +87,8 @@ class FakeRenderer(Renderer):
         self.fault: Exception | None = None
         self.opened: list[Path] = []
         self.folders: list[Path | None] = []
+        self.kernels: list[Kernel] = []
+        self.cuts: list[Sequence[Cut]] = []
         self.merged: list[Sequence[Tile]] = []
         self.inspected: list[Path] = []
         self.tasks: list[RenderTask] = []
@@ -125,9 +119,12 @@ class FakeRenderer(Renderer):
             raise HostUnavailable("The test scene renders black.")
 
     @asynccontextmanager
-    async def open(self, scene: Path, folder: Path | None = None) -> AsyncIterator[FakeSession]:
+    async def open(
+        self, scene: Path, folder: Path | None = None, kernel: Kernel = Kernel.BEST
+    ) -> AsyncIterator[FakeSession]:
         """Yields a session with the scene's script."""
         self.fail()
+        self.kernels.append(kernel)
         self.opened.append(scene)
         self.folders.append(folder)
         self.sessions += 1
@@ -164,6 +161,19 @@ class FakeRenderer(Renderer):
         self.merged.append(tiles)
         script = self.wrote[out.parent] = self.script(scene)
         return _draw(script, task, task.frames[0], out)
+
+    async def denoise(
+        self, scene: Path, folder: Path | None, proof: Path, task: RenderTask, out: Path
+    ) -> Frame:
+        """Draws the whole."""
+        script = self.wrote[out.parent] = self.script(scene)
+        return _draw(script, task, task.frames[0], out)
+
+    async def cut(self, cuts: Sequence[Cut]) -> Sequence[CutSamples]:
+        """Opens the pictures; notes the cuts in `cuts`."""
+        self.fail()
+        self.cuts.append(cuts)
+        return [validation.cut(one) for one in cuts]
 
     async def contact_sheet(self, thumbnails: Sequence[Path], target: Path) -> None:
         """Draws the thumbnails in one row."""
@@ -267,28 +277,10 @@ class FakeSession(RenderSession):
 
 
 def _draw(script: Script, task: RenderTask, number: int, out: Path) -> Frame:
-    name = f"frame_{number:04d}{task.format.suffix}"
     full = script.size or (script.inspection.width, script.inspection.height)
-    if task.size not in (None, full):
-        raise RenderFailed(Code.WRONG_SIZE, f"Frame {number} does not have the inspected size.")
-    width, height = (max(1, side * task.percent // 100) for side in full)
-    if task.region is not None:
-        width, height = task.region.width, task.region.height
     colour = script.colour if task.percent == 100 else script.small_colour or script.colour
-    if script.broken_output or task.format is not ImageFormat.PNG:
-        (out / name).write_bytes(b"no picture")
-    else:
-        Image.new("RGB", (width, height), colour).save(out / name)
-    if task.has_proof:
-        (out / proof_file(number)).write_bytes(b"proof")
-    return Frame(
-        number=number,
-        file=name,
-        width=width,
-        height=height,
-        seconds=script.seconds,
-        peak_memory_bytes=2**28,
-    )
+    frame = validation.draw(task, number, out, full, None if script.broken_output else colour)
+    return replace(frame, seconds=script.seconds)
 
 
 def _fail_by(failures: list[Exception]) -> None:

@@ -24,6 +24,7 @@ from veriframe.model.bundle.job_file import Bundle, write_job_file
 from veriframe.model.bundle.manifest import parse_manifest
 from veriframe.model.rendering.frames import RenderLimits, SpooledFrame
 from veriframe.model.rendering.overrides import Overrides
+from veriframe.ports.renderer import Kernel
 from veriframe.worker import pipeline
 
 pytestmark = pytest.mark.slow
@@ -53,10 +54,12 @@ class Counting(BlenderRenderer):
     opened = 0
 
     @asynccontextmanager
-    async def open(self, scene: Path, folder: Path | None = None) -> AsyncIterator[BlenderSession]:
+    async def open(
+        self, scene: Path, folder: Path | None = None, kernel: Kernel = Kernel.BEST
+    ) -> AsyncIterator[BlenderSession]:
         """Opens one more."""
         self.opened += 1
-        async with super().open(scene, folder) as session:
+        async with super().open(scene, folder, kernel) as session:
             yield session
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from tests.fakes.renderer import FakeRenderer
@@ -18,9 +19,16 @@ from veriframe.adapters.blender import runtimes
 from veriframe.adapters.blender.renderer import BlenderRenderer
 from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
 from veriframe.errors import Code, JobRejected, RenderFailed, ValidationFailed
-from veriframe.model.rendering.frames import Frame, Progress, Region, RenderTask
+from veriframe.model.rendering.frames import (
+    Frame,
+    Progress,
+    Region,
+    RenderTask,
+    proof_file,
+    tiles_file,
+)
 from veriframe.model.rendering.scene import SceneInspection
-from veriframe.ports.renderer import Renderer
+from veriframe.ports.renderer import Cut, CutKind, Kernel, Renderer
 
 
 @dataclass
@@ -215,3 +223,67 @@ async def test_a_render_can_be_cancelled(bench: Bench) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(task, 10)
+
+
+async def test_parts_of_a_frame_are_cut(bench: Bench) -> None:
+    """In the order asked, by the whole picture's coordinates: a crop's part is that of the whole."""
+    region = Region(left=10, top=4, width=40, height=20)
+    task, (whole,), _ = await bench.render(1, size=(64, 36), has_proof=True)
+    (bench.out / whole.file).rename(bench.clean / "whole.png")
+    (bench.out / proof_file(1)).rename(bench.clean / "whole.exr")
+    await bench.render(1, size=(64, 36), region=region, has_proof=True)
+    shown = Region(left=0, top=0, width=64, height=36)
+    wanted = Region(left=12, top=6, width=3, height=5)
+    files = {
+        CutKind.PNG: (bench.clean / "whole.png", bench.out / "frame_0001.png"),
+        CutKind.RAW_PROOF: (bench.clean / "whole.exr", bench.out / proof_file(1)),
+    }
+    cuts = [
+        Cut(file=file, kind=kind, shown=part, wanted=wanted, size=(64, 36))
+        for kind, pair in files.items()
+        for file, part in zip(pair, (shown, region), strict=True)
+    ]
+    all_of_it = replace(cuts[0], wanted=shown)
+    *found, full = await bench.renderer.cut([*cuts, all_of_it])
+    assert found[2] == found[3]
+    one, other = (np.frombuffer(cut.values, "<f4") for cut in found[:2])
+    assert np.abs(one - other).max() <= 1.01 / 255, "but for dithering"
+    assert [(cut.width, cut.height, len(cut.values)) for cut in found] == [
+        (3, 5, 3 * 5 * len(cut.channels) * 4) for cut in found
+    ]
+    (bench.clean / "whole.png").rename(bench.out / whole.file)
+    (bench.clean / "whole.exr").rename(bench.out / proof_file(1))
+    (validated,) = await bench.renderer.validate(task, [whole], bench.out, bench.clean)
+    assert (full.leaf, ",".join(full.channels)) == (validated.pixel_digest, validated.channel_names)
+    assert full.leaf != found[0].leaf
+    (proof,) = await bench.renderer.cut(
+        [Cut(file=bench.clean / proof_file(1), kind=CutKind.PROOF, shown=shown, wanted=shown, size=(64, 36))]
+    )
+    assert proof.leaf == validated.proof_root == (bench.clean / tiles_file(1)).read_bytes().hex()
+
+
+async def test_a_cut_of_no_picture_is_refused(bench: Bench) -> None:
+    """fault_240: other bytes, and another size; a part outside the picture is the caller's mistake."""
+    _, (frame,), _ = await bench.render(1)
+    shown = Region(left=0, top=0, width=64, height=36)
+    good = Cut(file=bench.out / frame.file, kind=CutKind.PNG, shown=shown, wanted=shown, size=(64, 36))
+    bad = bench.clean / "bad.png"
+    bad.write_bytes(b"no picture")
+    small = replace(shown, width=63)
+    for cut, code in (
+        (replace(good, file=bad), Code.NOT_IMAGE),
+        (replace(good, shown=small, wanted=small), Code.WRONG_SIZE),
+    ):
+        with pytest.raises(ValidationFailed) as failed:
+            await bench.renderer.cut([good, cut])
+        assert failed.value.code == code
+    with pytest.raises(ValueError, match="outside"):
+        await bench.renderer.cut([replace(good, size=(63, 36))])
+
+
+async def test_another_kernel_renders_the_same_scene(bench: Bench) -> None:
+    """Both have frames of the scene's size."""
+    for kernel in Kernel:
+        async with bench.renderer.open(bench.scene, kernel=kernel) as session:
+            (frame,) = [frame async for frame in session.frames(RenderTask(), bench.out)]
+        assert (frame.width, frame.height) == (64, 36)

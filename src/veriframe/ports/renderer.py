@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -33,6 +34,68 @@ class Tile:
     file: Path
     shown: Region
     kept: Region
+
+
+class Kernel(StrEnum):
+    """Which of Cycles' kernels for processors renders: the best that this one has, or the oldest, SSE4.2."""
+
+    BEST = "BEST"
+    SSE = "SSE"
+
+
+class CutKind(StrEnum):
+    """What kind of file a cut is taken from.
+
+    PNG, EXR and MULTILAYER are frames. RAW_PROOF is what a session leaves as `proof_file`, with all passes;
+    PROOF is a published proof, of which the file's start and the chunks of the wanted tiles suffice. Of both,
+    the noisy images of all layers are taken.
+    """
+
+    PNG = "PNG"
+    EXR = "EXR"
+    MULTILAYER = "MULTILAYER"
+    RAW_PROOF = "RAW_PROOF"
+    PROOF = "PROOF"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """A part of a picture that is to be compared.
+
+    `shown` is what the file shows of the whole picture, `wanted` the part of it that is taken; both are in
+    pixels of the whole picture, whose width and height are `size`. Raises `ValueError` for a part outside it.
+    """
+
+    file: Path
+    kind: CutKind
+    shown: Region
+    wanted: Region
+    size: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        whole = Region(left=0, top=0, width=self.size[0], height=self.size[1])
+        if not (whole.holds(self.shown) and self.shown.holds(self.wanted)):
+            raise ValueError("a cut outside its picture")
+        if self.kind is CutKind.PROOF and self.shown != whole:
+            raise ValueError("a published proof shows the whole picture")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CutSamples:
+    """The samples of a cut, in the canonical form of the pixel digest.
+
+    `leaf`, in hex, is the root over the tiles of the whole picture that `wanted` meets, each cut off at its
+    edges, as docs/formats.md says: one tile's hash if it is one tile, the pixel digest if it is the whole
+    picture. `channels` are the names in the digest's order, as a tile's header has them. `values` are
+    float32, little-endian, of the shape (height, width, channels), with NaNs and infinities as they are;
+    integers are divided by the largest of their kind.
+    """
+
+    leaf: str
+    channels: tuple[str, ...]
+    width: int
+    height: int
+    values: bytes
 
 
 class RenderSession(Protocol):
@@ -104,11 +167,13 @@ class Renderer(Protocol):
         """Render a small scene of our own. Raises `HostUnavailable` if this machine fails to."""
 
     @abstractmethod
-    def open(self, scene: Path, folder: Path | None = None) -> AbstractAsyncContextManager[RenderSession]:
+    def open(
+        self, scene: Path, folder: Path | None = None, kernel: Kernel = Kernel.BEST
+    ) -> AbstractAsyncContextManager[RenderSession]:
         """Start Blender for one scene. Leaving the context ends every process and removes everything.
 
         `folder`: the bundle that the scene lies in, of which Blender may read every file; None: only the
-        scene. Entering it raises `HostUnavailable`.
+        scene. `kernel`: what Cycles renders with. Entering it raises `HostUnavailable`.
         """
 
     @abstractmethod
@@ -138,6 +203,26 @@ class Renderer(Protocol):
         `task` is the whole still's: its only frame, its `size`, the format and the overrides of the bundle;
         it says whether to denoise, or the scene does. The frame lies in `out`, not validated yet. Raises
         `ValidationFailed` (NOT_IMAGE) if a tile is no such picture, `RenderFailed`, `HostUnavailable`.
+        """
+
+    @abstractmethod
+    async def denoise(
+        self, scene: Path, folder: Path | None, proof: Path, task: RenderTask, out: Path
+    ) -> Frame:
+        """Denoise a published proof of one layer again, with the settings of `scene`, and write the frame.
+
+        `task` is the frame's: its only number, its whole `size`, its format and the overrides of the bundle.
+        The frame lies in `out`, not validated yet. Raises `ValidationFailed` (NOT_IMAGE) if it is no such
+        proof, `RenderFailed` (BLENDER_ERROR if a compositor or Freestyle changes the picture afterwards), and
+        `HostUnavailable`.
+        """
+
+    @abstractmethod
+    async def cut(self, cuts: Sequence[Cut]) -> Sequence[CutSamples]:
+        """Decode parts of pictures in a clean sandbox, all in one run, in the order of `cuts`.
+
+        The files may be hostile. Raises `ValidationFailed` (NOT_IMAGE, WRONG_SIZE, TIMEOUT) for the first
+        that is no such picture, `HostUnavailable`.
         """
 
     @abstractmethod

@@ -6,6 +6,7 @@ import contextlib
 import json
 import shutil
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path, PurePosixPath
 
 from veriframe.adapters.blender import outcome, scripts
@@ -27,15 +28,25 @@ _MERGED = "merged.exr"
 
 @contextlib.asynccontextmanager
 async def merged(
-    sandbox: Sandbox, tiles: Sequence[Tile], task: RenderTask, limits: RenderLimits
+    sandbox: Sandbox,
+    tiles: Sequence[Tile],
+    task: RenderTask,
+    limits: RenderLimits,
+    *,
+    proof: bool = False,
 ) -> AsyncIterator[Path]:
-    """Yields the merged picture, not denoised. Raises `ValidationFailed` (NOT_IMAGE), `HostUnavailable`."""
+    """Yields the merged picture, not denoised. `proof`: the only tile is a published proof.
+
+    Raises `ValidationFailed` (NOT_IMAGE), `HostUnavailable`.
+    """
     assert task.size is not None, "known from the inspection"
     async with scripts.scratch() as folder:
         shown, out, listing = folder / "tiles", folder / "out", folder / "tiles.json"
         with host_errors.as_unavailable():
             await run_uninterrupted(_gather, tiles, shown, out)
-            listing.write_text(_listing(tiles, task.size), encoding="ascii")
+            listing.write_text(
+                _listing(tiles, task.size, "Noisy Image" if proof else "Combined"), encoding="ascii"
+            )
             for path in (shown, listing, folder):
                 visible.grant_access(path)
         script = scripts.Script(
@@ -51,9 +62,19 @@ async def merged(
         if end.ending is Ending.SANDBOX_FAILED:
             raise outcome.sandbox_failed(end)
         if not report.finished or end.fault:
+            unfit = "The proof cannot be denoised" if proof else "The tiles cannot be merged"
             why = report.error or (end.fault.sentence if end.fault else end.ending.value)
-            raise ValidationFailed(Code.NOT_IMAGE, f"The tiles cannot be merged: {printable(why, 300)}.")
+            raise ValidationFailed(Code.NOT_IMAGE, f"{unfit}: {printable(why, 300)}.")
         yield out / _MERGED
+
+
+def of_proof(
+    sandbox: Sandbox, proof: Path, task: RenderTask, limits: RenderLimits
+) -> AbstractAsyncContextManager[Path]:
+    """Yields what a published proof of one layer holds, as `merged` does."""
+    assert task.size is not None, "known from the inspection"
+    whole = Region(left=0, top=0, width=task.size[0], height=task.size[1])
+    return merged(sandbox, [Tile(proof, whole, whole)], task, limits, proof=True)
 
 
 def _gather(tiles: Sequence[Tile], shown: Path, out: Path) -> None:
@@ -66,12 +87,12 @@ def _gather(tiles: Sequence[Tile], shown: Path, out: Path) -> None:
         visible.grant_access(copy)
 
 
-def _listing(tiles: Sequence[Tile], size: tuple[int, int]) -> str:
+def _listing(tiles: Sequence[Tile], size: tuple[int, int], picture: str) -> str:
     listed = [
         {"file": _name(place), "shown": _numbers(tile.shown), "kept": _numbers(tile.kept)}
         for place, tile in enumerate(tiles)
     ]
-    return json.dumps({"width": size[0], "height": size[1], "tiles": listed})
+    return json.dumps({"width": size[0], "height": size[1], "picture": picture, "tiles": listed})
 
 
 def _name(place: int) -> str:

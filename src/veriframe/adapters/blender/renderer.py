@@ -7,12 +7,13 @@ import math
 import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
 
-from veriframe.adapters.blender import contact_sheets, merging, outcome, outputs, scripts, validation
+from veriframe.adapters.blender import contact_sheets, cutting, merging, outcome, outputs, scripts, validation
 from veriframe.adapters.blender.reports import About, Decoded, RunReport
-from veriframe.adapters.blender.runtimes import Runtime
+from veriframe.adapters.blender.runtimes import Runtime, with_kernel
 from veriframe.adapters.blender.sandbox.limits import host_errors
 from veriframe.adapters.blender.sandbox.run import OUT, RunExit, Sandbox
 from veriframe.adapters.blender.session import BlenderSession
@@ -22,7 +23,7 @@ from veriframe.model.quantities import format_span
 from veriframe.model.rendering.frames import Frame, RenderLimits, RenderTask, ValidatedFrame
 from veriframe.model.rendering.scene import BlenderVersion
 from veriframe.model.text import printable
-from veriframe.ports.renderer import Renderer, RendererFacts, Tile
+from veriframe.ports.renderer import Cut, CutSamples, Kernel, Renderer, RendererFacts, Tile
 
 _LIBRARY = re.compile(r"lib[\w.+-]+\.so[\w.]*(?=: cannot open shared object)")
 _START_SECONDS = 120.0
@@ -89,15 +90,19 @@ class BlenderRenderer(Renderer):
         return self._sandbox
 
     @contextlib.asynccontextmanager
-    async def open(self, scene: Path, folder: Path | None = None) -> AsyncIterator[BlenderSession]:
+    async def open(
+        self, scene: Path, folder: Path | None = None, kernel: Kernel = Kernel.BEST
+    ) -> AsyncIterator[BlenderSession]:
         """A session for one scene, of a Blender that was started ahead if there is one.
 
-        One started ahead cannot be shown a bundle any more. Entering it raises `HostUnavailable`.
+        One started ahead cannot be shown a bundle or use another kernel any more. Entering it raises
+        `HostUnavailable`.
         """
-        session = await self._spares.take(scene) if folder is None else None
+        is_plain = folder is None and kernel is Kernel.BEST
+        session = await self._spares.take(scene) if is_plain else None
         try:
             if session is None:
-                session = self._make_session()
+                session = self._make_session(kernel)
                 await session.start(scene, folder)
             yield session
         finally:
@@ -111,14 +116,41 @@ class BlenderRenderer(Renderer):
 
         Raises `ValidationFailed` (NOT_IMAGE), `RenderFailed`, `HostUnavailable`.
         """
+        merged = merging.merged(self._sandbox, tiles, task, self._limits)
+        return await self._show(scene, folder, merged, task, out)
+
+    async def denoise(
+        self, scene: Path, folder: Path | None, proof: Path, task: RenderTask, out: Path
+    ) -> Frame:
+        """Denoise a published proof again, as one tile that is the whole picture.
+
+        Raises `ValidationFailed` (NOT_IMAGE), `RenderFailed`, `HostUnavailable`.
+        """
+        task = replace(task, has_proof=False)
+        merged = merging.of_proof(self._sandbox, proof, task, self._limits)
+        return await self._show(scene, folder, merged, task, out)
+
+    async def _show(
+        self,
+        scene: Path,
+        folder: Path | None,
+        picture: AbstractAsyncContextManager[Path],
+        task: RenderTask,
+        out: Path,
+    ) -> Frame:
+        """The frame of a scene that shows a picture in place of a render."""
         session = self._make_session()
         try:
-            async with merging.merged(self._sandbox, tiles, task, self._limits) as merged:
+            async with picture as merged:
                 await session.start(scene, folder, merged)
                 (frame,) = [frame async for frame in session.frames(task, out)]
         finally:
             await session.close()
         return frame
+
+    async def cut(self, cuts: Sequence[Cut]) -> Sequence[CutSamples]:
+        """Decode parts of pictures in one clean sandbox. Raises `ValidationFailed`, `HostUnavailable`."""
+        return await cutting.cut(self._sandbox, cuts, self._limits)
 
     def start_ahead(self) -> None:
         """Start Blender for the next scene, in the background."""
@@ -128,8 +160,9 @@ class BlenderRenderer(Renderer):
         """End what was started ahead."""
         await self._spares.close()
 
-    def _make_session(self) -> BlenderSession:
-        return BlenderSession(self._sandbox, self._runtime, self._limits, self._wait_bytes)
+    def _make_session(self, kernel: Kernel = Kernel.BEST) -> BlenderSession:
+        runtime = with_kernel(self._runtime, kernel)
+        return BlenderSession(self._sandbox, runtime, self._limits, self._wait_bytes)
 
     async def validate(
         self,

@@ -17,6 +17,7 @@ Seconds = Annotated[float, Field(ge=0, le=1e8, allow_inf_nan=False)]
 Bytes = Annotated[int, Field(ge=0, le=2**50)]
 FrameNumber = Annotated[int, Field(ge=0, le=LAST_FRAME)]
 Pixels = Annotated[int, Field(ge=1, le=65_536)]
+ChannelNames = Annotated[str, Field(pattern=r"^[A-Za-z0-9.,%_~-]+$", max_length=30_000)]
 Text = Annotated[str, Field(max_length=2_000)]
 MAX_CHANGES = 500
 MAX_CHANNELS = 1024
@@ -117,10 +118,19 @@ class Decoded(_Report):
     channels: Annotated[int, Field(ge=1, le=MAX_CHANNELS)]
     bit_depth: Literal[8, 16, 32]
     pixel_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    channel_names: Annotated[str, Field(pattern=r"^[A-Za-z0-9.,%_~-]+$", max_length=30_000)]
+    channel_names: ChannelNames
     proof_root: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
     black: bool
     finite: bool
+
+
+class CutReport(_Report):
+    """A part of a picture was taken in the clean sandbox."""
+
+    kind: Literal["cut"]
+    number: FrameNumber
+    leaf: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    channel_names: ChannelNames
 
 
 class Refused(_Report):
@@ -132,7 +142,18 @@ class Refused(_Report):
     why: Text
 
 
-Event = About | Ready | ProgressReport | FrameReport | Normalised | Finished | Failed | Decoded | Refused
+Event = (
+    About
+    | Ready
+    | ProgressReport
+    | FrameReport
+    | Normalised
+    | Finished
+    | Failed
+    | Decoded
+    | CutReport
+    | Refused
+)
 _EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
 
 
@@ -180,7 +201,7 @@ class RunReport:
 
     def _is_new(self, event: Event) -> bool:
         """Whether the event is progress, the first of its kind, or about another frame."""
-        if isinstance(event, FrameReport | Decoded | Refused):
+        if isinstance(event, FrameReport | Decoded | CutReport | Refused):
             return len(self.events) < MAX_EVENTS
         return isinstance(event, ProgressReport) or self._is_first(event.kind)
 

@@ -21,6 +21,7 @@ def as_json(task: RenderTask) -> str:
         "region": part and [part.left, part.top, part.width, part.height],
         "has_proof": task.has_proof,
         "is_denoised_later": task.is_denoised_later,
+        "stop_early": task.stop_early,
         "overrides": asdict(task.overrides),
     }
     return json.dumps({"render": asked})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import os
 import re
@@ -13,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from veriframe.errors import SettingsError
+from veriframe.ports.renderer import Kernel
 
 SCRIPTS = Path(__file__).parent / "in_blender"
 
@@ -23,6 +25,9 @@ _RUNTIME_INSIDE = PurePosixPath("/opt/veriframe/runtime")
 _USR = Path("/usr")
 _RESOURCES = re.compile(r"\d{1,2}\.\d{1,2}")
 """Blender keeps its own files in a folder named after its version, such as `4.5`."""
+
+_KERNELS: Mapping[Kernel, Mapping[str, str]] = {Kernel.BEST: {}, Kernel.SSE: {"CYCLES_CPU_NO_AVX2": "1"}}
+"""What Cycles reads when it chooses between AVX2 and SSE4.2. Blender 4.5 has no other such variable."""
 
 Argument = str | PurePosixPath
 """A word of a command line. A path is one inside the sandbox; a level without mounts translates it."""
@@ -131,6 +136,13 @@ class BlenderExecutable(Runtime):
     def _own_folders(self) -> list[Path]:
         beside = sorted(self.path.parent.iterdir())
         return [p for p in beside if p.is_dir() and (p.name == "lib" or _RESOURCES.fullmatch(p.name))]
+
+
+def with_kernel(runtime: Runtime, kernel: Kernel) -> Runtime:
+    """The same Blender, whose Cycles uses this kernel."""
+    changed = copy.copy(runtime)
+    changed.environment = {**runtime.environment, **_KERNELS[kernel]}
+    return changed
 
 
 def select(blender_path: Path | None) -> Runtime:

@@ -62,6 +62,16 @@ class Region:
     width: int
     height: int
 
+    def holds(self, part: Region) -> bool:
+        """Whether the part has pixels, all of which are in this one."""
+        return (
+            min(part.width, part.height) > 0
+            and self.left <= part.left
+            and self.top <= part.top
+            and part.left + part.width <= self.left + self.width
+            and part.top + part.height <= self.top + self.height
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderTask:
@@ -74,7 +84,9 @@ class RenderTask:
     frame, what Cycles rendered before denoising is kept, by which others can check it. `has_thumbnail`:
     beside each validated frame, a small JPEG of it is made. `is_denoised_later`: the frames, multilayer EXRs,
     hold what a denoiser needs, and are not denoised. `frame_seconds` is the longest that a frame may take as
-    its creator says, None for the worker's own limit.
+    its creator says, None for the worker's own limit. `stop_early` is the share of the samples that is
+    rendered, as a numerator and a denominator, from the beginning of the sequence that all of them have;
+    None: all. Only verification uses it, to calibrate itself.
     """
 
     frames: tuple[int, ...] = (1,)
@@ -88,6 +100,7 @@ class RenderTask:
     has_thumbnail: bool = False
     is_denoised_later: bool = False
     frame_seconds: float | None = None
+    stop_early: tuple[int, int] | None = None
 
     @property
     def pixels(self) -> int:

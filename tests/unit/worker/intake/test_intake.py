@@ -34,6 +34,7 @@ from veriframe.model.attempt.stakes import StakeLimits
 from veriframe.model.registry.job import Address, JobState
 from veriframe.model.rendering.scene import SceneLimits
 from veriframe.ports.registry import Funds
+from veriframe.ports.renderer import Kernel
 from veriframe.worker.service import Service
 
 
@@ -157,9 +158,11 @@ class SlowToClose(GatedRenderer):
     """What a scene has written in memory takes a while to be freed."""
 
     @asynccontextmanager
-    async def open(self, scene: Path, folder: Path | None = None) -> AsyncIterator[FakeSession]:
+    async def open(
+        self, scene: Path, folder: Path | None = None, kernel: Kernel = Kernel.BEST
+    ) -> AsyncIterator[FakeSession]:
         """Leaves slowly."""
-        async with super().open(scene, folder) as session:
+        async with super().open(scene, folder, kernel) as session:
             try:
                 yield session
             finally:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import bpy
+from differences import changed_later  # type: ignore[import-not-found]
 
 GUIDES = {"RGB": (), "RGB_ALBEDO": ("Albedo",), "RGB_ALBEDO_NORMAL": ("Albedo", "Normal")}
 """What a denoiser gets besides the picture, by Cycles' setting."""
@@ -15,8 +16,11 @@ GUIDES = {"RGB": (), "RGB_ALBEDO": ("Albedo",), "RGB_ALBEDO_NORMAL": ("Albedo", 
 def show(scene: Any, path: str) -> None:
     """Gives the scene a compositor that reads the picture and denoises it as the scene's Cycles would.
 
-    The compositor needs no render, so that nothing is rendered.
+    The compositor needs no render, so that nothing is rendered. Raises `ValueError` if the scene's own
+    compositor, or Freestyle, would change the picture.
     """
+    if changed := ", ".join(changed_later(scene)):
+        raise ValueError(f"{changed} would change the denoised picture")
     scene.use_nodes = True
     scene.render.use_compositing, scene.render.use_sequencer = True, False
     tree = scene.node_tree

@@ -1,9 +1,9 @@
 """Runs inside Blender: renders frames of the open scene and reports its progress.
 
 A task is `{"frames": [1], "format": "PNG", "percent": 100, "samples": null, "region": null,
-"has_proof": false, "is_denoised_later": false, "overrides": {}}`; a region is `[left, top, width, height]`,
-`samples` the most. Settings that make a frame unrepeatable, or write to other paths, are turned off and
-reported.
+"has_proof": false, "is_denoised_later": false, "stop_early": null, "overrides": {}}`; a region is
+`[left, top, width, height]`, `samples` the most, `stop_early` the share of them that is rendered, such as
+`[15, 16]`. Settings that make a frame unrepeatable, or write to other paths, are turned off and reported.
 """
 
 from __future__ import annotations
@@ -120,6 +120,7 @@ class Studio:
     def __init__(self, out: str, merged: str = "") -> None:
         """`merged`: a picture to be shown in place of a render."""
         self.out, self.merged, self.scene, self.reporter = out, merged, bpy.context.scene, Reporter([0])
+        self.samples: int | None = None
         report("normalised", changed=normalise(self.scene))
         self.settings = Settings(self.scene)
         bpy.app.handlers.render_stats.append(lambda text, *_: self.reporter.read_statistics(text))
@@ -140,6 +141,7 @@ class Studio:
             reporter.begin(frame)
             self.scene.frame_set(frame)
             self.settings.check()
+            self.forget_other_samples()
             if self.merged:
                 merged_picture.show(self.scene, self.merged)
             name = f"frame_{frame:04d}{suffix}"
@@ -148,6 +150,18 @@ class Studio:
             if task["has_proof"]:
                 self.write_proof(f"{self.out}/proof_{frame:04d}.exr")
             reporter.end(name, width, height)
+
+    def forget_other_samples(self) -> None:
+        """Frees what the last render left in memory if it had another number of samples.
+
+        Cycles would go on with the sample sequence of that number, and the picture would depend on it.
+        """
+        samples = self.scene.cycles.samples if hasattr(self.scene, "cycles") else 0
+        render = self.scene.render
+        if samples != self.samples and render.use_persistent_data:
+            render.use_persistent_data = False  # this frees it
+            render.use_persistent_data = True
+        self.samples = samples
 
     def write_proof(self, path: str) -> None:
         """Writes all passes of the frame that was just rendered, uncompressed: it is decoded at once."""

@@ -73,6 +73,8 @@ class Settings:
             if name in asked:
                 getattr(self, f"_{name}")(asked[name])
         self._bound_samples(task["samples"])
+        if task["stop_early"] is not None:
+            self._stop_early(*task["stop_early"])
         if len({layer.samples for layer in self.used_layers()}) > 1:
             # A later frame would have one layer's samples in all layers.
             self.put(self.scene.render, "use_persistent_data", False)
@@ -127,6 +129,22 @@ class Settings:
         for owner in (self.scene.cycles, *self.scene.view_layers):
             if owner.samples > most:
                 self.put(owner, "samples", most)
+
+    def _stop_early(self, part: int, whole: int) -> None:
+        """Only this share of the samples, from the beginning of the sequence that all of them have."""
+        cycles = self.scene.cycles
+        if self.scene.render.engine != "CYCLES":
+            raise ValueError("only Cycles can stop early")
+        if cycles.use_sample_subset or any(
+            layer.samples not in (0, cycles.samples) for layer in self.used_layers()
+        ):
+            raise ValueError(
+                "a scene with a subset of its samples, or layers of different samples, cannot stop early"
+            )
+        self.put(cycles, "samples", cycles.samples)  # an animation of it is noticed
+        self.put(cycles, "use_sample_subset", True)
+        self.put(cycles, "sample_offset", 0)
+        self.put(cycles, "sample_subset_length", max(1, cycles.samples * part // whole))
 
     def _seed(self, seed: int) -> None:
         self._still(self.scene.cycles, "seed")

@@ -1,8 +1,9 @@
 """Runs without Blender in a clean sandbox: merges the tiles of a split still, bit for bit.
 
 Arguments: the folder with the tiles, the output folder, and a JSON file:
-`{"width": 64, "height": 36, "tiles": [{"file": "0000.exr", "shown": [0, 0, 9, 9], "kept": [0, 0, 8, 8]}]}`.
-A region is `[left, top, width, height]`; the file shows one, and the part of it that counts is kept.
+`{"width": 64, "height": 36, "picture": "Combined", "tiles": [...]}`. The picture is the pass that a tile's
+noisy image is in; a tile is `{"file": "0000.exr", "shown": [0, 0, 9, 9], "kept": [0, 0, 8, 8]}`. A region is
+`[left, top, width, height]`; the file shows one, and the part of it that counts is kept.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pixel_digest import Planes  # type: ignore[import-not-found]
 from reporting import arguments, report, run  # type: ignore[import-not-found]
 
 PASSES = {"Combined": "RGBA", "Denoising Albedo": "RGB", "Denoising Normal": "XYZ"}
-"""What is merged: the noisy image, and what a denoiser gets besides."""
+"""What is merged, by its names in the whole: the noisy image, and what a denoiser gets besides."""
 
 
 def merged(asked: dict[str, Any], folder: Path) -> Planes:
@@ -38,7 +39,8 @@ def merged(asked: dict[str, Any], folder: Path) -> Planes:
         target = np.s_[kept_top : kept_top + kept_height, kept_left : kept_left + kept_width]
         y, x = kept_top - top, kept_left - left
         for name in names:
-            whole[name][target] = plane_of(planes, name, number)[y : y + kept_height, x : x + kept_width]
+            source = name.replace("Combined", asked["picture"])
+            whole[name][target] = plane_of(planes, source, number)[y : y + kept_height, x : x + kept_width]
         covered[target] += 1
     if (covered != 1).any():
         raise ValueError("the tiles do not cover the picture once")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -36,22 +36,37 @@ def channel_names(names: Sequence[str]) -> str:
     return ",".join(quote(name, safe="") for name in ordered(names))
 
 
-def leaves(planes: Planes) -> list[bytes]:
-    """The hashes of the tiles: the upper row first, each from left to right."""
+def leaves(planes: Planes, corner: Sequence[int] = (0, 0), size: Sequence[int] | None = None) -> list[bytes]:
+    """The hashes of the tiles: the upper row first, each from left to right.
+
+    `size`: the planes are a part of a picture of this width and height, which begins at this left and top
+    pixel; tiles at its edges are cut off there.
+    """
     ordered_planes = [planes[name] for name in ordered(list(planes))]
-    height, width = ordered_planes[0].shape
+    (height, width), (left, top) = ordered_planes[0].shape, corner
+    whole_width, whole_height = size or (width, height)
     # Half-precision samples beside single-precision ones are widened, which changes no value.
     dtype = np.result_type(*(plane.dtype for plane in ordered_planes))
     names, kind = channel_names(list(planes)), f"{dtype.kind}{dtype.itemsize}"
     found = []
-    for y in range(0, height, TILE):
-        band = canonical(np.stack([plane[y : y + TILE] for plane in ordered_planes], axis=2, dtype=dtype))
-        for x in range(0, width, TILE):
-            tile = band[:, x : x + TILE]
-            size = f"{tile.shape[1]} {tile.shape[0]}"
-            header = f"veriframe-tile 1 {width} {height} {x} {y} {size} {names} {kind}\n"
+    for y, down in spans(top, height):
+        rows = np.s_[y - top : y - top + down]
+        band = canonical(np.stack([plane[rows] for plane in ordered_planes], axis=2, dtype=dtype))
+        for x, across in spans(left, width):
+            tile = band[:, x - left : x - left + across]
+            place = f"{whole_width} {whole_height} {x} {y} {across} {down}"
+            header = f"veriframe-tile 1 {place} {names} {kind}\n"
             found.append(hashlib.sha256(b"\0" + header.encode("ascii") + tile.tobytes()).digest())
     return found
+
+
+def spans(start: int, length: int) -> Iterator[tuple[int, int]]:
+    """Where tiles begin from `start` on, and how many pixels of each there are within `length`."""
+    at, end = start, start + length
+    while at < end:
+        following = min(end, (at // TILE + 1) * TILE)
+        yield at, following - at
+        at = following
 
 
 def canonical(samples: Plane) -> Plane:

@@ -21,15 +21,15 @@ COMPOSITE = "Composite"
 def write(source: Path, width: int, height: int, proof: Path, tiles: Path) -> str:
     """Write both files of the proof. Returns the root over its tiles, in hex. Raises `NotAPictureError`."""
     planes = exr_file.read_layers(source, width, height)
-    noisy, guides = _of_layers(planes)
+    noisy, guides = of_layers(planes)
     leaves = pixel_digest.leaves(noisy)
     tiles.write_bytes(b"".join(leaves))
     exr_file.write(proof, {**noisy, **guides}, tiled=True)
     return str(pixel_digest.root(leaves).hex())
 
 
-def _of_layers(planes: Planes) -> tuple[Planes, Planes]:
-    """The noisy images of all view layers, and what their denoisers got."""
+def of_layers(planes: Planes) -> tuple[Planes, Planes]:
+    """The noisy images of all view layers, and what their denoisers got. Raises `NotAPictureError`."""
     noisy, guides = {}, {}
     layers = dict.fromkeys(name.rsplit(".", 2)[0] for name in planes)
     for layer in layers if len(layers) == 1 else [name for name in layers if name != COMPOSITE]:

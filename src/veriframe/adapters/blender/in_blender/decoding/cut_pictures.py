@@ -1,0 +1,102 @@
+"""Runs without Blender in a clean sandbox: takes parts of pictures, and digests them.
+
+Arguments: the folder with the files, the output folder, and a JSON file with the list of parts:
+`[{"file": "0000", "kind": "PNG", "shown": [0, 0, 96, 96], "wanted": [0, 0, 64, 64], "size": [192, 108]}]`.
+A region is `[left, top, width, height]`, in pixels of the whole picture, which is of this size. The samples
+of part 0 are written to `0000.f32`: float32, little-endian, (height, width, channels).
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120  # isolated mode adds no folder
+
+import numpy as np
+import pixel_digest  # type: ignore[import-not-found]
+import png_file  # type: ignore[import-not-found]
+from pixel_digest import Plane, Planes
+from png_file import NotAPictureError
+from reporting import arguments, report, run  # type: ignore[import-not-found]
+
+Corner = tuple[int, int]
+"""The left and top of what planes show, in the whole picture."""
+
+
+@functools.lru_cache(maxsize=1)
+def decoded(source: Path, kind: str, width: int, height: int) -> Planes:
+    """All channels of a file that count. Raises `NotAPictureError`."""
+    if kind == "PNG":
+        with source.open("rb") as stream:
+            pixels = png_file.read(stream, width, height)
+        names = pixel_digest.ORDINARY[pixels.shape[2] - 1]
+        return {name: pixels[:, :, place] for place, name in enumerate(names)}
+    import exr_file  # type: ignore[import-not-found]  # noqa: PLC0415
+    import proof  # type: ignore[import-not-found]  # noqa: PLC0415
+
+    planes: Planes = (exr_file.read if kind == "EXR" else exr_file.read_layers)(source, width, height)
+    return proof.of_layers(planes)[0] if kind == "RAW_PROOF" else planes
+
+
+def shown_by(source: Path, cut: dict[str, Any]) -> tuple[Planes, Corner]:
+    """The channels of at least the wanted part, and where they begin. Raises `NotAPictureError`."""
+    left, top, width, height = cut["shown"]
+    if cut["kind"] != "PROOF":
+        return decoded(source, cut["kind"], width, height), (left, top)
+    import proof  # noqa: PLC0415
+    import proof_tiles  # type: ignore[import-not-found]  # noqa: PLC0415
+
+    planes, corner = proof_tiles.read(source, cut["size"], cut["wanted"])
+    return proof.of_layers(planes)[0], corner
+
+
+def wanted_of(source: Path, cut: dict[str, Any]) -> Planes:
+    """The channels of the wanted part. Raises `NotAPictureError`."""
+    planes, corner = shown_by(source, cut)
+    left, top, width, height = cut["wanted"]
+    x, y = left - corner[0], top - corner[1]
+    return {name: plane[y : y + height, x : x + width] for name, plane in planes.items()}
+
+
+def values(planes: Planes) -> Plane:
+    """The samples as float32, canonical; integers are divided by the largest of their kind."""
+    ordered = [planes[name] for name in pixel_digest.ordered(list(planes))]
+    samples = np.stack(ordered, axis=2, dtype=np.float32)
+    if ordered[0].dtype.kind == "u":
+        samples /= np.float32(np.iinfo(ordered[0].dtype).max)
+    return pixel_digest.canonical(samples)
+
+
+def cut_and_report(number: int, cut: dict[str, Any], files: Path, out: Path) -> None:
+    """Take one part and report its digest, or why its file was refused."""
+    try:
+        planes = wanted_of(files / cut["file"], cut)
+    except NotAPictureError as error:
+        report("refused", number=number, code=error.code, why=str(error)[:300])
+        return
+    (out / f"{number:04d}.f32").write_bytes(values(planes).tobytes())
+    leaves = pixel_digest.leaves(planes, corner=cut["wanted"][:2], size=cut["size"])
+    report(
+        "cut",
+        number=number,
+        leaf=pixel_digest.root(leaves).hex(),
+        channel_names=pixel_digest.channel_names(list(planes)),
+    )
+
+
+def main() -> None:
+    """Take all parts, one after the other."""
+    files, out, listing = (Path(word) for word in arguments())
+    for number, cut in enumerate(json.loads(listing.read_bytes())):
+        cut_and_report(number, cut, files, out)
+    report("finished")
+
+
+if __name__ == "__main__":
+    run(main)
