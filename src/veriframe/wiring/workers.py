@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from veriframe.account_lock import account_lock, holder
 from veriframe.adapters.blender.sandbox.limits.others import OtherPrograms
 from veriframe.adapters.sqlite_journal import SqliteJournal
 from veriframe.logs import redact_text
@@ -24,7 +25,6 @@ from veriframe.wiring import registries
 from veriframe.wiring.limits import policy, scene_limits, stake_limits, worker_scene_limits
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.intake.exposure import Exposure
-from veriframe.worker.lock import account_lock, holder
 from veriframe.worker.manners.manners import Manners
 from veriframe.worker.overview.overview import Overview, Who, at_rest, jobs_at_work, rewards_due, sums_of_day
 from veriframe.worker.service import Service

@@ -16,6 +16,7 @@ import structlog
 
 from veriframe.errors import SettingsError, Unavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.retry import end, retrying
 from veriframe.worker import pipeline
 from veriframe.worker.ahead import Ahead
 from veriframe.worker.context import WorkerContext
@@ -26,7 +27,6 @@ from veriframe.worker.polling import PollInterval
 from veriframe.worker.reconciliation import reconcile, why_work_ends
 from veriframe.worker.recovery import recover, remove_leftovers
 from veriframe.worker.report import worker_stopped
-from veriframe.worker.retry import end, retrying
 from veriframe.worker.settlement.repinning import keep_results
 from veriframe.worker.settlement.settling import Withdrawal, clean_up, settle, withdraw
 from veriframe.worker.shared.lanes import Lane

@@ -14,7 +14,7 @@ from veriframe.errors import StoreFull, StoreUnavailable
 from veriframe.model.attempt.attempt import Stage
 from veriframe.model.registry.job import JobState
 from veriframe.ports.store import StoreRoom
-from veriframe.worker.retry import log_wait
+from veriframe.retry import log_wait
 
 AWAY = StoreUnavailable("The IPFS node does not answer. Start it.")
 

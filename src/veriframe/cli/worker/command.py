@@ -25,11 +25,11 @@ from veriframe.model.quantities import format_strk
 from veriframe.model.registry.job import Address, format_address
 from veriframe.ports.registry import OpenedRegistry
 from veriframe.ports.renderer import RendererFacts
+from veriframe.retry import log_wait, retrying
 from veriframe.settings import Loaded, Settings
 from veriframe.wiring import registries, renderers, workers
 from veriframe.worker import report
 from veriframe.worker.admission import log_admission, require_admission
-from veriframe.worker.retry import log_wait, retrying
 from veriframe.worker.service import Service
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from veriframe.model.attempt.reconciliation import burned_fri
 from veriframe.model.quantities import format_span
 from veriframe.model.registry.job import Job, JobState
 from veriframe.model.registry.ledger import Rule
+from veriframe.retry import LONGEST_WAIT_SECONDS
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.job_run import JobRun
 from veriframe.worker.reconciliation import FASTER, another_was_faster
-from veriframe.worker.retry import LONGEST_WAIT_SECONDS
 
 log = structlog.get_logger()
 

@@ -12,9 +12,9 @@ from veriframe.errors import JobError, StoreUnavailable, Unavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.registry.pin_names import PinNames, old_result, old_results
 from veriframe.ports.store import Pin
+from veriframe.retry import retrying
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.frames.result import keep_result
-from veriframe.worker.retry import retrying
 
 log = structlog.get_logger()
 

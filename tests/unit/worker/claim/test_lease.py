@@ -13,8 +13,8 @@ from tests.unit.worker.pipelines import run, stopped_at
 from veriframe.errors import Code, HostUnavailable, RenderFailed, StoreUnavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.registry.job import Job, JobState
+from veriframe.retry import LONGEST_WAIT_SECONDS
 from veriframe.worker import pipeline
-from veriframe.worker.retry import LONGEST_WAIT_SECONDS
 
 HUGE = (16_000, 6_000)
 

@@ -1,4 +1,4 @@
-"""The worker's only retry policy, and how it ends the tasks that it started."""
+"""The only retry policy of services, and how they end the tasks that they started."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One worker for each account on a machine: a lock that is released when its process dies."""
+"""One service of a kind for each account on a machine: a lock that is released when its process dies."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from veriframe.disk import try_lock
 from veriframe.errors import HostUnavailable, SettingsError
 
 TRIES, TRY_SECONDS = 10, 0.01
-"""How often, and after what pause, a worker tries to take its lock."""
+"""How often, and after what pause, a service tries to take its lock."""
 
 
 @contextmanager
-def account_lock(file: Path) -> Iterator[None]:
-    """Locks `file` for the block.
+def account_lock(file: Path, kind: str = "worker") -> Iterator[None]:
+    """Locks `file` for the block. `kind` is what runs for the account, for the error.
 
     Raises `SettingsError` if another process holds it, or it cannot be created here; `HostUnavailable` if
     that may pass, as on a full disk.
@@ -27,12 +27,12 @@ def account_lock(file: Path) -> Iterator[None]:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        kind = HostUnavailable if may_pass(error) else SettingsError
-        raise kind(
+        error_type = HostUnavailable if may_pass(error) else SettingsError
+        raise error_type(
             f"{file} cannot be created: {cause_of(error)}. Set home to a folder that this user can write."
         ) from error
     try:
-        _take(descriptor, file)
+        _take(descriptor, file, kind)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield
@@ -57,12 +57,12 @@ def _process(descriptor: int) -> str:
     return os.pread(descriptor, 20, 0).decode("ascii", "replace") or "unknown"
 
 
-def _take(descriptor: int, file: Path) -> None:
+def _take(descriptor: int, file: Path, kind: str) -> None:
     for _ in range(TRIES):
         if try_lock(descriptor):
             return
         time.sleep(TRY_SECONDS)  # whoever asks for the holder has it for a moment
     raise SettingsError(
-        f"Another worker (process {_process(descriptor)}) runs for the account {file.stem}. Stop it, or give "
+        f"Another {kind} (process {_process(descriptor)}) runs for the account {file.stem}. Stop it, or give "
         "this one its own account with --account NAME."
     )

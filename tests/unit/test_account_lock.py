@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from veriframe.account_lock import account_lock, holder
 from veriframe.disk import try_lock
 from veriframe.errors import SettingsError
-from veriframe.worker.lock import account_lock, holder
 
 HOLD = """
 import sys
 from pathlib import Path
-from veriframe.worker.lock import account_lock
+from veriframe.account_lock import account_lock
 with account_lock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
