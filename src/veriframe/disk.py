@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import math
 import os
 import secrets
+import shutil
 import stat
 import tempfile
 import time
@@ -53,6 +55,26 @@ def write_new(path: Path, content: bytes) -> None:
     finally:
         Path(name).unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def move(source: Path, target: Path) -> None:
+    """Move a file to `target`, which is replaced, complete at once: over file systems by a copy beside it.
+
+    Raises `OSError`; then `target` is as it was.
+    """
+    try:
+        os.replace(source, target)  # noqa: PTH105 - the call that reports the other file system
+        return
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+    beside = target.with_name(f".{secrets.token_hex(8)}")
+    try:
+        shutil.copyfile(source, beside, follow_symlinks=False)
+        beside.replace(target)
+    finally:
+        beside.unlink(missing_ok=True)
+    source.unlink()
 
 
 def try_lock(descriptor: int, *, shared: bool = False) -> bool:

@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import os
 import shutil
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,6 +46,10 @@ def digests(folder: Path) -> dict[str, str]:
 
 def _files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+
+
+def _disk(path: Path) -> int:
+    return path.stat().st_dev
 
 
 def _digest(path: Path) -> str:
@@ -244,3 +249,14 @@ async def test_blenders_own_files_are_saved_anew_as_they_are(blend: Path, tmp_pa
         assert error.code in {Code.VERSION, Code.NO_CAMERA}  # noqa: PT017 - it may be packed as well
     else:
         assert packed.traces == ()
+
+
+async def test_a_scene_is_saved_on_another_file_system(tmp_path: Path) -> None:
+    """fault_296: such as a memory stick, whatever disk the sandbox writes to."""
+    scene = tmp_path / "scene.blend"
+    shutil.copyfile(BLENDS[0], scene)
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        saved = Path(folder) / "a.blend"
+        assert _disk(saved.parent) != _disk(Path(tempfile.gettempdir()))
+        await packing().packer.rewrite(scene, {}, {str(scene): "a.blend"}, "a.blend", saved)
+        assert _header(saved).version == BlenderVersion(4, 5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,3 +110,33 @@ def test_a_partial_removal_is_reported_and_not_raised(folder: Path) -> None:
     victim.chmod(0o777)
     ordinary.run(_FOREIGN, str(folder))
     assert [path.name for path in victim.rglob("*")] == ["foreign", "kept"]
+
+
+@pytest.fixture
+def other_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on another file system than `tmp_path`, as of a memory stick."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        assert Path(folder).stat().st_dev != tmp_path.stat().st_dev
+        yield Path(folder)
+
+
+def test_a_file_moves_to_another_file_system(tmp_path: Path, other_disk: Path) -> None:
+    """fault_296: by a copy that gets the name once it is complete; it replaces what is there."""
+    source, target = tmp_path / "saved", other_disk / "shot.blend"
+    source.write_bytes(b"a scene")
+    target.write_bytes(b"an older one, which is longer")
+    disk.move(source, target)
+    assert target.read_bytes() == b"a scene"
+    assert not source.exists()
+    assert list(other_disk.iterdir()) == [target]
+
+
+def test_a_failed_move_leaves_both_files(tmp_path: Path, other_disk: Path) -> None:
+    """fault_296: and nothing beside the target."""
+    source, target = tmp_path / "saved", other_disk / "folder"
+    source.write_bytes(b"a scene")
+    target.mkdir()
+    with pytest.raises(OSError, match="directory"):
+        disk.move(source, target)
+    assert source.exists()
+    assert list(other_disk.iterdir()) == [target]

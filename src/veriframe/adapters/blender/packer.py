@@ -12,6 +12,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from veriframe import disk
 from veriframe.adapters.blender import outcome, outputs, scripts
 from veriframe.adapters.blender.runtimes import Runtime
 from veriframe.adapters.blender.sandbox import visible
@@ -53,7 +54,7 @@ class BlenderPacker(ScenePacker):
         }
         async with self._run("rewrite_paths.py", scene, libraries, _SAVED, plan) as saved:
             with host_errors.as_unavailable():
-                await run_uninterrupted(os.replace, saved, target)
+                await run_uninterrupted(disk.move, saved, target)
 
     @contextlib.asynccontextmanager
     async def original(self, scene: Path, files: Mapping[str, Path]) -> AsyncIterator[BlenderSession]:
