@@ -14,6 +14,7 @@ from veriframe.cli.display import show
 from veriframe.errors import SettingsError
 from veriframe.model.attempt.failure import Failure
 from veriframe.model.content.cid import canonical
+from veriframe.model.quantities import counted
 from veriframe.model.registry.job import format_address
 from veriframe.wiring import workers
 
@@ -52,7 +53,7 @@ def forget(
             "Pass one scene's CID, or --all for all of them. `veriframe scene failures` lists them."
         )
     forgotten = context.run(_forget(None if cid is None else canonical(cid)))
-    show.line(f"Forgotten: {_count(forgotten)}.")
+    show.line(f"Forgotten: {counted(forgotten, 'failure')}.")
 
 
 async def _failures() -> Sequence[Failure]:
@@ -63,7 +64,3 @@ async def _failures() -> Sequence[Failure]:
 async def _forget(asset_cid: str | None) -> int:
     async with workers.opened_journal(context.current().settings, context.account(context.WORKER)) as journal:
         return await journal.forget_failures(asset_cid)
-
-
-def _count(forgotten: int) -> str:
-    return "1 failure" if forgotten == 1 else f"{forgotten} failures"

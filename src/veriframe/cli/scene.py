@@ -21,14 +21,14 @@ from veriframe.cli.display.outcomes import Outcomes
 from veriframe.cli.display.render_bar import render_bar
 from veriframe.cli.failures import failures, forget
 from veriframe.errors import JobRejected, SettingsError
-from veriframe.model.quantities import format_size, format_span
+from veriframe.model.bundle.options import frames_option
+from veriframe.model.quantities import counted, format_size, format_span
 from veriframe.model.rendering.frames import (
     Frame,
     ImageFormat,
     RenderTask,
     ValidatedFrame,
     frame_file,
-    parse_frames,
 )
 from veriframe.model.rendering.scene import SceneVerdict
 
@@ -88,7 +88,7 @@ def render(
     as_json: AsJson = False,
 ) -> None:
     """Render frames of a scene in the same sandbox as a job's, and validate them."""
-    numbers = _numbers(frames)
+    numbers = frames_option("--frames", frames)
     files = _files(out, numbers, image_format, force=force)
     target, started = next(iter(files.values())).parent, time.monotonic()
     with _made(target):
@@ -156,14 +156,6 @@ def _two_in(folder: Path) -> tuple[Path, Path]:
     return rendered, clean
 
 
-def _numbers(frames: str) -> tuple[int, ...]:
-    try:
-        return parse_frames(frames)
-    except JobRejected as error:
-        # No scene is at fault, but the argument.
-        raise SettingsError(f"--frames: {error}") from error
-
-
 def _readable(scene: Path) -> Path:
     try:
         with scene.open("rb"):
@@ -217,7 +209,7 @@ def _facts(verdict: SceneVerdict) -> dict[str, str]:
     return {
         "Blender": f"{header.version}, {header.wrapping}, {header.blocks} blocks, "
         f"{format_size(header.unpacked_bytes)} unpacked",
-        "engine": f"{scene.engine}, {scene.samples} samples",
+        "engine": f"{scene.engine}, {counted(scene.samples, 'sample')}",
         "picture": f"{scene.width}×{scene.height}",
         "frames": f"{scene.frame_start}-{scene.frame_end}; a job renders frame 1",
         "camera": scene.camera,

@@ -89,3 +89,13 @@ def parse_strk(text: str) -> int:
         raise ValueError("not an amount of STRK")
     # Digit by digit: a float is too short for them, and a Decimal rounds to the context's 28 digits.
     return int(match["whole"] + (match["rest"] or "").ljust(18, "0"))
+
+
+def plural(number: int, noun: str) -> str:
+    """The noun for this number: `frame` for 1, `frames` for any other."""
+    return noun if number == 1 else f"{noun}s"
+
+
+def counted(number: int, noun: str) -> str:
+    """The number with its noun: `1 frame`, `0 frames`, `250 frames`."""
+    return f"{number} {plural(number, noun)}"

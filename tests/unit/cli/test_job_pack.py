@@ -9,10 +9,11 @@ import pytest
 from tests.fakes.packer import FakePacker
 from tests.fakes.renderer import FakeRenderer, Script
 from tests.scenes.blend_bytes import blend, block
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from veriframe.cli.app import app
 from veriframe.creator.packing.packing import Packing
+from veriframe.errors import SettingsError
 from veriframe.model.bundle.job_file import parse_job_file
 from veriframe.model.bundle.travel import Kind, NamedFile, Shape
 from veriframe.model.rendering.scene import SceneLimits
@@ -47,9 +48,21 @@ class Desk:
 
     def call(self, *options: str) -> tuple[int, str, str]:
         """Exit code, stdout, stderr."""
-        words = ["job", "pack", str(self.scene), "-o", str(self.target), *options]
-        done = CliRunner().invoke(app, ["--home", str(self.home.parent / "veriframe"), *words])
+        done = self._invoke(*options)
         return done.exit_code, done.stdout, done.stderr
+
+    def refusal(self, *options: str) -> str:
+        """What is said of options for which the program ends with 2."""
+        done = self._invoke(*options)
+        if done.exit_code == 2:
+            return done.stderr
+        # `main` gives the code of settings to this error.
+        assert isinstance(done.exception, SettingsError), done.output
+        return str(done.exception)
+
+    def _invoke(self, *options: str) -> Result:
+        words = ["job", "pack", str(self.scene), "-o", str(self.target), *options]
+        return CliRunner().invoke(app, ["--home", str(self.home.parent / "veriframe"), *words])
 
 
 @pytest.fixture
@@ -100,6 +113,43 @@ def test_what_a_folder_or_a_pattern_brings_is_named(desk: Desk) -> None:
     assert json.loads(out)["collected"] == [
         *(str(desk.home / name) for name in ("sim/data/fluid_data_0001.vdb", "tex/s_1.png", "tex/s_2.png"))
     ]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--frames", "3-1"),
+        ("--frames", "1-20001"),
+        ("--resolution", "2x2"),
+        ("--samples", "0"),
+        ("--depth", "32"),
+        ("--pass", "beauty"),
+        ("--pass", "z"),
+        ("--camera", "Other"),
+        ("--view-layer", ""),
+        ("--frame-seconds", "1e9"),
+        ("--frame-seconds", "nan"),
+        ("--tiles", "0x2"),
+        ("--tiles", "2x2"),
+        ("--seed", "-1"),
+    ],
+)
+def test_a_wrong_option_is_named(desk: Desk, option: str, value: str) -> None:
+    """fault_231: not the bundle's job.json, which its owner has not written; exit code 2."""
+    told = desk.refusal(option, value)
+    assert option in told
+    assert "job.json" not in told
+    assert not desk.target.exists()
+
+
+def test_options_that_exclude_one_another_are_named(desk: Desk) -> None:
+    """fault_231: tiles and denoising, and more frames than a job.json can list."""
+    assert "--denoise" in desk.refusal("--tiles", "2x2", "--frames", "1", "--denoise")
+    # No two of them follow one another, and they take more text than a job.json has for them.
+    scattered = ",".join(str(3 * n + n % 2) for n in range(1, 5000))
+    assert "--frames" in desk.refusal("--frames", scattered)
+    assert desk.call("--frames", "1-19999x2", "--no-check")[0] == 0
+    assert parse_job_file((desk.target / "job.json").read_bytes()).frames == tuple(range(1, 20000, 2))
 
 
 def test_equal_pixels_prove_nothing_if_a_file_could_not_travel(desk: Desk) -> None:

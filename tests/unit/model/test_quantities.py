@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from veriframe.model.quantities import (
     brief_strk,
+    counted,
     format_size,
     format_span,
     format_strk,
@@ -112,3 +113,9 @@ def test_estimates_have_six_decimals(amount_fri: int, text: str) -> None:
 def test_a_rate_is_rounded_to_a_millionth(amount_fri: int, shown: str) -> None:
     """18 decimals of a quotient say nothing."""
     assert format_strk(rounded(amount_fri)) == shown
+
+
+@pytest.mark.parametrize(("number", "said"), [(0, "0 frames"), (1, "1 frame"), (2, "2 frames")])
+def test_nouns_follow_their_number(number: int, said: str) -> None:
+    """fault_232: never "1 frames"."""
+    assert counted(number, "frame") == said

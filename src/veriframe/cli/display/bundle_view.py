@@ -10,10 +10,10 @@ from typing import Any
 from veriframe.cli.display import show
 from veriframe.creator.packing.values import Comparison, Found, Packed, TakenFile
 from veriframe.model.bundle.estimate import Estimate
-from veriframe.model.bundle.job_file import format_frames
 from veriframe.model.bundle.patterns import runs
 from veriframe.model.bundle.travel import Kind
-from veriframe.model.quantities import format_size, format_span, format_strk
+from veriframe.model.quantities import counted, format_size, format_span, format_strk
+from veriframe.model.rendering.frames import format_frames
 
 
 def say_found(found: Found) -> None:
@@ -55,10 +55,10 @@ def packed_facts(packed: Packed) -> dict[str, str]:
     """The bundle, for people."""
     bundle, scene = packed.bundle, packed.verdict.inspection
     return {
-        "bundle": f"{packed.folder}, {packed.files} files, {format_size(packed.size_bytes)}",
+        "bundle": f"{packed.folder}, {counted(packed.files, 'file')}, {format_size(packed.size_bytes)}",
         "frames": f"{format_frames(bundle.frames)} ({len(bundle.frames)})",
         "picture": f"{scene.width}×{scene.height}, {bundle.format.value}",
-        "engine": f"{scene.engine}, {scene.samples} samples",
+        "engine": f"{scene.engine}, {counted(scene.samples, 'sample')}",
         "camera": scene.camera,
     }
 
@@ -69,7 +69,8 @@ def estimate_facts(estimate: Estimate) -> dict[str, str]:
         "a frame": f"{_span(estimate.frame_seconds)} ± {_span(estimate.error_seconds)} on this machine",
         "loading": _span(estimate.loading_seconds),
         "all frames": _span(estimate.total_seconds),
-        "chunk": f"{estimate.chunk} frames, {estimate.chunks} jobs of {_span(estimate.chunk_seconds)}",
+        "chunk": f"{counted(estimate.chunk, 'frame')}, {counted(estimate.chunks, 'job')} of "
+        f"{_span(estimate.chunk_seconds)}",
         "lease": format_span(estimate.lease_seconds),
     }
     if estimate.price_fri is not None and estimate.frame_price_fri is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from veriframe.cli import context
 from veriframe.cli.display import job_view, show
 from veriframe.creator.orders.deciding import Decided
-from veriframe.model.quantities import format_strk
+from veriframe.model.quantities import counted, format_strk
 from veriframe.model.registry.job import Verdict, format_address
 from veriframe.model.registry.job_status import JobStatus
 
@@ -72,7 +72,7 @@ def order_accepted(decided: Decided) -> str:
     back = f", and bonds of {format_strk(bond_fri)} were returned" if bond_fri else ""
     return (
         f"{_chunks(decided)} accepted: {format_strk(reward_fri)} went to "
-        f"{'one worker' if workers == 1 else f'{workers} workers'}{back}."
+        f"{'one worker' if workers == 1 else counted(workers, 'worker')}{back}."
     )
 
 
@@ -91,5 +91,4 @@ def order_cancelled(decided: Decided) -> str:
 
 def _chunks(decided: Decided) -> str:
     number = len(decided.chunks)
-    what = "1 chunk" if number == 1 else f"{number} chunks"
-    return f"{what} of order {decided.before.number} {'was' if number == 1 else 'were'}"
+    return f"{counted(number, 'chunk')} of order {decided.before.number} {'was' if number == 1 else 'were'}"

@@ -7,8 +7,9 @@ from typing import Any
 from veriframe.cli.display import job_view
 from veriframe.creator.orders.posting import OrderDraft, PostedOrder
 from veriframe.model.bundle.estimate import Estimate
-from veriframe.model.bundle.job_file import Bundle, format_frames
-from veriframe.model.quantities import brief_strk, format_size, format_span, format_strk
+from veriframe.model.bundle.job_file import Bundle
+from veriframe.model.quantities import brief_strk, counted, format_size, format_span, format_strk, plural
+from veriframe.model.rendering.frames import format_frames
 
 
 def facts(draft: OrderDraft, size_bytes: int, estimate: Estimate | None) -> dict[str, str]:
@@ -42,12 +43,12 @@ def _chunks(draft: OrderDraft, first: Bundle) -> str:
         grid = f"{first.split.columns}×{first.split.rows}"
         if first.split.only:
             tiles = format_frames(tuple(tile + 1 for tile in first.split.only))
-            return f"{'tile' if draft.chunks == 1 else 'tiles'} {tiles} of one picture, {grid}"
-        return f"{first.split.tiles} tiles of one picture, {grid}"
+            return f"{plural(draft.chunks, 'tile')} {tiles} of one picture, {grid}"
+        return f"{counted(first.split.tiles, 'tile')} of one picture, {grid}"
     last = len(draft.bundles[-1].frames) % first.chunk
     rest = f", the last of {last}" if last and draft.chunks > 1 else ""
     size = min(first.chunk, len(first.frames))
-    return f"{draft.chunks} of {size} {'frame' if size == 1 else 'frames'}{rest}"
+    return f"{draft.chunks} of {counted(size, 'frame')}{rest}"
 
 
 def _estimated(estimate: Estimate) -> dict[str, str]:

@@ -12,9 +12,9 @@ from rich.text import Text
 
 from veriframe.cli.display import job_view, show
 from veriframe.creator.orders.values import Chunk, ChunkState, OrderStatus
-from veriframe.model.bundle.job_file import format_frames
-from veriframe.model.quantities import format_span, format_strk
+from veriframe.model.quantities import counted, format_span, format_strk, plural
 from veriframe.model.registry.job import format_address
+from veriframe.model.rendering.frames import format_frames
 
 COLUMNS = ("order", "scene", "age", "frames", "chunks", "paid", "in escrow")
 
@@ -62,7 +62,7 @@ def grid(status: OrderStatus, columns: int, *, has_colour: bool) -> Iterator[Tex
         cells -= cells % 10
     for row, at in enumerate(range(0, len(chunks), cells)):
         if row == MOST_ROWS:
-            yield Text(f"   and {len(chunks) - at} more chunks", ASIDE)
+            yield Text(f"   and {len(chunks) - at} more {plural(len(chunks) - at, 'chunk')}", ASIDE)
             return
         line = Text(f"{labels[at]:>{margin - 2}}  ", ASIDE, no_wrap=True)
         for chunk in chunks[at : at + cells]:
@@ -97,7 +97,12 @@ def _bar(status: OrderStatus, columns: int) -> RenderableType:
 
 def frames_words(status: OrderStatus) -> str:
     """Such as `120 of 250 frames`."""
-    return f"{status.frames_there} of {status.frames} {'frame' if status.frames == 1 else 'frames'}"
+    return f"{status.frames_there} of {counted(status.frames, 'frame')}"
+
+
+def jobs_words(numbers: Sequence[int]) -> str:
+    """Such as `job 7`, or `jobs 7 to 12`."""
+    return f"job {numbers[0]}" if len(numbers) == 1 else f"jobs {numbers[0]} to {numbers[-1]}"
 
 
 def money_facts(status: OrderStatus) -> dict[str, str]:
@@ -126,7 +131,7 @@ def facts(status: OrderStatus) -> dict[str, str]:
         "scene": status.name or show.short(order.asset_cid),
         **({"frames": format_frames(tuple(frames))} if frames else {}),
         "there": frames_words(status),
-        "chunks": f"{len(status.jobs)}, jobs {status.jobs[0].id} to {status.jobs[-1].id}",
+        "chunks": f"{len(status.jobs)}, {jobs_words([job.id for job in status.jobs])}",
         "creator": format_address(order.creator),
         "posted": show.moment(order.created_at, status.now),
         "deadline": show.moment(terms.deadline, status.now),
@@ -192,7 +197,7 @@ def sentence(status: OrderStatus, chunk: Chunk) -> str:
 def _piece_words(chunk: Chunk) -> str:
     if not chunk.frames:
         return f"part {chunk.job.part + 1}"
-    frames = f"{'frame' if len(chunk.frames) == 1 else 'frames'} {format_frames(chunk.frames)}"
+    frames = f"{plural(len(chunk.frames), 'frame')} {format_frames(chunk.frames)}"
     return frames if chunk.tile is None else f"tile {chunk.tile + 1} of {frames}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from veriframe.model.quantities import counted
 from veriframe.model.rendering.scene import SceneVerdict
 
 
@@ -11,7 +12,7 @@ def facts(verdict: SceneVerdict) -> dict[str, str]:
     """What decides a picture's look and effort, for people."""
     scene = verdict.inspection
     return {
-        "engine": f"{scene.engine}, {scene.samples} samples",
+        "engine": f"{scene.engine}, {counted(scene.samples, 'sample')}",
         "picture": f"{scene.width}×{scene.height}",
         "camera": scene.camera,
     }

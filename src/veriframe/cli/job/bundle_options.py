@@ -11,8 +11,8 @@ import typer
 
 from veriframe.errors import SettingsError
 from veriframe.model.bundle.job_file import Split
-from veriframe.model.bundle.options import BundleOptions
-from veriframe.model.rendering.frames import ImageFormat, parse_frames
+from veriframe.model.bundle.options import BundleOptions, frames_option
+from veriframe.model.rendering.frames import ImageFormat
 from veriframe.model.rendering.overrides import PASSES, Overrides
 
 
@@ -87,11 +87,11 @@ class Given:
     tiles: str | None = None
 
     def options(self) -> BundleOptions:
-        """The same in the model's words. Raises `SettingsError`, `JobRejected` (FRAME_RANGE)."""
+        """The same in the model's words. Raises `SettingsError`."""
         resolution = _pair("--resolution", self.resolution, "1920x1080")
         split = _pair("--tiles", self.tiles, "2x2")
         return BundleOptions(
-            frames=None if self.frames is None else parse_frames(self.frames),
+            frames=None if self.frames is None else frames_option("--frames", self.frames),
             chunk=self.chunk,
             overrides=Overrides(
                 camera=self.camera,

@@ -17,7 +17,7 @@ from veriframe.cli.job import acting, checking, following, options
 from veriframe.cli.job.checking import Checked
 from veriframe.creator.creator import Creator
 from veriframe.creator.values import Draft
-from veriframe.model.quantities import format_size, format_span, format_strk
+from veriframe.model.quantities import counted, format_size, format_span, format_strk
 from veriframe.model.registry.job import NOBODY, Address
 from veriframe.model.registry.offer import Offer
 
@@ -105,7 +105,7 @@ def post_all(scenes: Sequence[Path], offer: Offer, how: PostOptions) -> None:
     drafts = [context.run(creator.draft(one.scene, offer, (one.stamp, one.header))) for one in checked]
     deposit_fri = context.run(creator.deposit_fri([draft.terms for draft in drafts]))
     _show_drafts(checked, drafts, deposit_fri)
-    what = "it" if len(drafts) == 1 else f"{len(drafts)} scenes"
+    what = "it" if len(drafts) == 1 else counted(len(drafts), "scene")
     consent.warn_and_ask(how.yes, PUBLIC_SCENE, f"Post {what}?")
     posted: list[int] = []
     for one, draft in zip(checked, drafts, strict=True):

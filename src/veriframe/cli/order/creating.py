@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from veriframe.cli import context, opening
-from veriframe.cli.display import consent, order_draft_view, show
+from veriframe.cli.display import consent, order_draft_view, order_view, show
 from veriframe.cli.display.transfer_bar import transfer_bar
 from veriframe.cli.job import bundle_options as wanted
 from veriframe.cli.job import options as terms_options
@@ -19,8 +19,9 @@ from veriframe.cli.order.sources import Source
 from veriframe.creator.orders.posting import OrderDraft, PostedOrder
 from veriframe.creator.orders.repeats import EarlierOrder
 from veriframe.errors import SettingsError
-from veriframe.model.bundle.job_file import format_frames
+from veriframe.model.quantities import counted, plural
 from veriframe.model.registry.offer import Offer
+from veriframe.model.rendering.frames import format_frames
 
 PUBLIC_ORDER = (
     "The scene with all its files, and its frames, become public: anyone who knows a CID can read them. "
@@ -195,8 +196,8 @@ def _ask_about_repeats(earlier: Sequence[EarlierOrder], draft: OrderDraft, *, ye
     twice = {frame for one in earlier for frame, _ in draft.pieces & one.live}
     numbers = ", ".join(str(one.number) for one in earlier)
     words = (
-        f"Live orders of yours have the same scene and settings ({numbers}), and render frames "
-        f"{format_frames(tuple(sorted(twice)))} already."
+        f"Live orders of yours have the same scene and settings ({numbers}), and render "
+        f"{plural(len(twice), 'frame')} {format_frames(tuple(sorted(twice)))} already."
     )
     if yes:
         raise SettingsError(f"{words} Watch those, cancel them, or pay for the frames twice with --anyway.")
@@ -208,9 +209,9 @@ def _tell(posted: PostedOrder, draft: OrderDraft, *, as_json: bool) -> None:
     if as_json:
         show.as_json(order_draft_view.posted_object(posted, draft))
         return
-    jobs = f"job {posted.jobs[0]}"
+    jobs = order_view.jobs_words(posted.jobs)
     if len(posted.jobs) > 1:
-        jobs = f"{len(posted.jobs)} chunks, jobs {posted.jobs[0]} to {posted.jobs[-1]}"
+        jobs = f"{counted(len(posted.jobs), 'chunk')}, {jobs}"
     show.out.print(
         f"Posted as order {posted.number}: {jobs}. `veriframe order watch {posted.number}` follows it.",
         markup=False,

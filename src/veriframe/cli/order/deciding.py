@@ -14,7 +14,9 @@ from veriframe.cli.order import acting, options
 from veriframe.creator.orders.deciding import Decided, left_words
 from veriframe.creator.orders.values import Chunk
 from veriframe.errors import MoveRefused
-from veriframe.model.bundle.job_file import format_frames
+from veriframe.model.bundle.options import frames_option
+from veriframe.model.quantities import plural
+from veriframe.model.rendering.frames import format_frames
 
 Frames = Annotated[str | None, options.only("--frames", "Only chunks with one of these frames: 1-10,15.")]
 Jobs = Annotated[str | None, options.only("--jobs", "Only the chunks of these jobs: 7,9-12.")]
@@ -48,8 +50,8 @@ def cancel(
 
 
 def _wanted(frames: str | None, jobs: str | None) -> Callable[[Chunk], bool]:
-    wanted_frames = None if frames is None else set(options.frame_list(frames))
-    wanted_jobs = None if jobs is None else set(options.frame_list(jobs))
+    wanted_frames = None if frames is None else set(frames_option("--frames", frames))
+    wanted_jobs = None if jobs is None else set(frames_option("--jobs", jobs))
 
     def is_wanted(chunk: Chunk) -> bool:
         has_frame = wanted_frames is None or not wanted_frames.isdisjoint(chunk.frames)
@@ -68,7 +70,7 @@ def _tell(decided: Decided, sentence: str, *, as_json: bool) -> None:
     others = [(chunk, error) for chunk, error in decided.refused if not isinstance(error, MoveRefused)]
     left = [chunk.job.id for chunk, error in decided.refused if isinstance(error, MoveRefused)]
     if left:
-        jobs = f"job {left[0]}" if len(left) == 1 else f"jobs {format_frames(tuple(sorted(left)))}"
+        jobs = f"{plural(len(left), 'job')} {format_frames(tuple(sorted(left)))}"
         words = f"Meanwhile {jobs} changed and stayed as {'it is' if len(left) == 1 else 'they are'}."
         show.err.print(words, style="yellow", markup=False, soft_wrap=True)
     for chunk, error in others:

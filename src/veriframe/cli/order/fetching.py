@@ -23,7 +23,8 @@ from veriframe.creator.orders.repeats import Repeats
 from veriframe.creator.orders.stills import StillMerging
 from veriframe.creator.orders.values import OrderStatus
 from veriframe.errors import SettingsError
-from veriframe.model.bundle.job_file import format_frames
+from veriframe.model.quantities import counted, plural
+from veriframe.model.rendering.frames import format_frames
 from veriframe.ports.renderer import Renderer
 from veriframe.wiring import limits
 
@@ -126,9 +127,9 @@ def fetch_pictures(
 
 def tell(status: OrderStatus, found: FetchedFrames) -> None:
     """Print what is there, and what is missing and why."""
-    kept = f", {len(found.kept)} were there" if found.kept else ""
+    kept = f", {len(found.kept)} {'was' if len(found.kept) == 1 else 'were'} there" if found.kept else ""
     there = len(found.written) + len(found.kept)
-    counts = f"{there} of {status.frames} frames ({len(found.written)} fetched{kept})"
+    counts = f"{there} of {counted(status.frames, 'frame')} ({len(found.written)} fetched{kept})"
     show.out.print(
         f"{show.clean(str(found.folder))}: {counts}.",
         markup=False,
@@ -140,7 +141,7 @@ def tell(status: OrderStatus, found: FetchedFrames) -> None:
     for (why, is_bad), some in alike.items():
         frames = format_frames(tuple(sorted(frame for one in some for frame in one.frames)))
         numbers = tuple(sorted(one.job_id for one in some if one.job_id is not None))
-        jobs = f" ({'job' if len(numbers) == 1 else 'jobs'} {format_frames(numbers)})" if numbers else ""
+        jobs = f" ({plural(len(numbers), 'job')} {format_frames(numbers)})" if numbers else ""
         show.out.print(
             f"  missing {frames or 'all frames'}{jobs}: {show.clean(why)}",
             style="red" if is_bad else "yellow",

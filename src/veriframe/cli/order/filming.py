@@ -15,9 +15,8 @@ from veriframe.cli.order import acting, fetching, options
 from veriframe.creator.orders.film import FilmPlan, plan_film
 from veriframe.creator.orders.kept_frames import KeptFrames
 from veriframe.errors import SettingsError
-from veriframe.model.bundle.job_file import format_frames
-from veriframe.model.quantities import format_span
-from veriframe.model.rendering.frames import ImageFormat
+from veriframe.model.quantities import counted, format_span, plural
+from veriframe.model.rendering.frames import ImageFormat, format_frames
 from veriframe.wiring import orders as building
 
 
@@ -67,11 +66,13 @@ def film(
     if plan.missing:
         what = "left out" if skip_missing else "held by the frame before"
         show.err.print(
-            f"Missing, and {what}: frames {format_frames(plan.missing)}.", style="yellow", markup=False
+            f"Missing, and {what}: {plural(len(plan.missing), 'frame')} {format_frames(plan.missing)}.",
+            style="yellow",
+            markup=False,
         )
     show.out.print(
-        f"{show.clean(str(target))}: {len(plan.files)} frames, {format_span(round(seconds, 2))} at "
-        f"{plan.frames_per_second:g} frames a second, {width}×{height} pixels.",
+        f"{show.clean(str(target))}: {counted(len(plan.files), 'frame')}, {format_span(round(seconds, 2))}"
+        f" at {plan.frames_per_second:g} frames a second, {width}×{height} pixels.",
         markup=False,
         soft_wrap=True,
     )
@@ -92,7 +93,7 @@ def _source(source: str, *, no_check: bool) -> tuple[Path, tuple[int, ...] | Non
         )
     folder = Path(f"order-{source}")
     found = fetching.fetch_frames(orders, status, folder, no_check=no_check, force=False)
-    show.err.print(f"{len(found.written)} frames were fetched to {folder}.", markup=False)
+    show.err.print(f"{counted(len(found.written), 'frame')} fetched to {folder}.", markup=False)
     return folder, tuple(frame for chunk in status.chunks for frame in chunk.frames)
 
 

@@ -23,7 +23,7 @@ from veriframe.model.attempt.chunk_limits import lease_of, with_frame_limit
 from veriframe.model.bundle.chunks import Piece
 from veriframe.model.bundle.estimate import Estimate
 from veriframe.model.bundle.job_file import Bundle
-from veriframe.model.bundle.options import BundleOptions
+from veriframe.model.bundle.options import BundleOptions, require_fit
 from veriframe.model.registry.job import Terms
 from veriframe.model.rendering.overrides import Overrides
 
@@ -222,7 +222,10 @@ def _without_existing(bundle: Bundle, folder: Path | None) -> Bundle:
 
 
 def _with_options(bundle: Bundle, given: BundleOptions) -> Bundle:
-    """The bundle with what was asked for on the command line in place of what its `job.json` says."""
+    """The bundle with what was asked for on the command line in place of what its `job.json` says.
+
+    Raises `SettingsError` for an option that does not fit.
+    """
     plain = BundleOptions()
     overrides = {
         field.name: value
@@ -240,4 +243,6 @@ def _with_options(bundle: Bundle, given: BundleOptions) -> Bundle:
         before = replace(before, samples=None)
     if others.get("format", bundle.format) != bundle.format:
         before = replace(before, color_depth=None)
-    return replace(bundle, overrides=replace(before, **overrides), **others)
+    made = replace(bundle, overrides=replace(before, **overrides), **others)
+    require_fit(made)
+    return made

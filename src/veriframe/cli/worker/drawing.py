@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from veriframe.cli.display import show
-from veriframe.model.quantities import brief_strk, format_size, format_span
+from veriframe.model.quantities import brief_strk, counted, format_size, format_span
 from veriframe.worker.overview.overview import Due, Happening, JobAtWork, Overview, Sums
 from veriframe.worker.overview.sentences import DOING
 
@@ -83,7 +83,7 @@ def _title(overview: Overview, columns: int, process: str, *, runs: bool) -> Ren
     who = overview.who
     facts = [show.short(who.address)] if who.address and columns >= NARROW else []
     if runs:
-        facts.append("1 slot" if who.slots == 1 else f"{who.slots} slots")
+        facts.append(counted(who.slots, "slot"))
         if overview.busy_percent is not None:
             facts.append(f"{overview.busy_percent:.0f} % busy")
         if overview.started_at is not None:
@@ -204,7 +204,7 @@ def _today(today: Sums) -> Text:
     if not today.paid_jobs:
         text = Text("nothing was paid yet")
     else:
-        jobs = "1 job" if today.paid_jobs == 1 else f"{today.paid_jobs} jobs"
+        jobs = counted(today.paid_jobs, "job")
         text = Text.assemble((brief_strk(today.paid_fri), "bold"), f" paid for {jobs}")
     if today.lost_fri:
         text.append(f" · {brief_strk(today.lost_fri)} of bonds lost", BAD)

@@ -10,7 +10,8 @@ from veriframe.creator.creator import Creator
 from veriframe.creator.orders.orders import Orders
 from veriframe.creator.orders.values import Chunk, ChunkState, OrderStatus
 from veriframe.errors import MoveRefused, VeriFrameError
-from veriframe.model.bundle.job_file import format_frames
+from veriframe.model.quantities import counted, plural
+from veriframe.model.rendering.frames import format_frames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +124,8 @@ def left_words(number: int, left: Sequence[Chunk]) -> str:
 
 def _jobs(chunks: Sequence[Chunk]) -> str:
     numbers = format_frames(tuple(sorted(chunk.job.id for chunk in chunks)))
-    return f"job {numbers}" if len(chunks) == 1 else f"{len(chunks)} chunks, jobs {numbers}"
+    jobs = f"{plural(len(chunks), 'job')} {numbers}"
+    return jobs if len(chunks) == 1 else f"{counted(len(chunks), 'chunk')}, {jobs}"
 
 
 def _of(

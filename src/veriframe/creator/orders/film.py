@@ -11,6 +11,7 @@ from pathlib import Path
 from veriframe.causes import cause_of
 from veriframe.creator.orders.kept_frames import KeptFrames
 from veriframe.errors import SettingsError
+from veriframe.model.quantities import counted
 
 DEFAULT_FRAMES_PER_SECOND = 24.0
 _FRAME = re.compile(r"frame_([0-9]{4,7})\.(png|exr)")
@@ -49,8 +50,8 @@ def plan_film(
     unknown = [number for number in there if kept.is_unchecked(files[number].name)]
     if unknown and not unchecked:
         raise SettingsError(
-            f"{len(unknown)} frames in {kept.folder} were not checked, or changed since, as copies are; "
-            "a film decodes them. Fetch them to this folder on a machine with a sandbox, or pass --no-check."
+            f"In {kept.folder}, {counted(len(unknown), 'frame')} had no check, or changed since, as copies do; "
+            "a film decodes all. Fetch the frames to this folder on a machine with a sandbox, or pass --no-check."
         )
     chosen, last = list[Path](), files[there[0]]
     for number in numbers:

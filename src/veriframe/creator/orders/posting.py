@@ -24,10 +24,12 @@ from veriframe.errors import (
 )
 from veriframe.model.attempt.proportion import TermsWarning, terms_warnings
 from veriframe.model.bundle.chunks import Piece, parts, pieces_of
-from veriframe.model.bundle.job_file import FILE_NAME, Bundle, format_frames, parse_job_file, write_job_file
+from veriframe.model.bundle.job_file import FILE_NAME, Bundle, parse_job_file, write_job_file
+from veriframe.model.quantities import counted
 from veriframe.model.registry.job import Terms
 from veriframe.model.registry.offer import Offer
 from veriframe.model.registry.order import JOBS_MAX
+from veriframe.model.rendering.frames import format_frames
 from veriframe.ports.store import OnTransfer, Pin, ignore_transfer
 
 
@@ -265,7 +267,8 @@ def _unknown(jobs: Sequence[int], draft: OrderDraft, error: Unavailable) -> Veri
 
 
 def _posted(jobs: Sequence[int], draft: OrderDraft) -> str:
-    return f"{len(jobs)} of {draft.chunks} chunks are posted, as jobs {jobs[0]} to {jobs[-1]}"
+    numbers = f"job {jobs[0]}" if len(jobs) == 1 else f"jobs {jobs[0]} to {jobs[-1]}"
+    return f"Posted: {len(jobs)} of {counted(draft.chunks, 'chunk')}, as {numbers}"
 
 
 def _rest(jobs: Sequence[int], draft: OrderDraft) -> str:

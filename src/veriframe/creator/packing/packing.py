@@ -13,13 +13,19 @@ from veriframe import disk
 from veriframe.creator.packing import probing, writing
 from veriframe.creator.packing.gathering import Gathering
 from veriframe.creator.packing.values import Comparison, Found, LeftOut, Packed
+from veriframe.errors import JobRejected, SettingsError
 from veriframe.model.bundle.chunks import check_split
 from veriframe.model.bundle.estimate import Estimate
-from veriframe.model.bundle.job_file import FILE_NAME, parse_job_file, write_job_file
-from veriframe.model.bundle.options import BundleOptions, bundle_of, bundle_warnings
+from veriframe.model.bundle.job_file import FILE_NAME, write_job_file
+from veriframe.model.bundle.options import (
+    BundleOptions,
+    bundle_of,
+    bundle_warnings,
+    overridden_by_options,
+    require_fit,
+)
 from veriframe.model.bundle.travel import Kind
 from veriframe.model.rendering.checks import check_version, judge, read_header
-from veriframe.model.rendering.overrides import overridden
 from veriframe.model.rendering.scene import SceneHeader, SceneLimits
 from veriframe.ports.packer import SceneFiles, ScenePacker
 from veriframe.ports.renderer import Renderer
@@ -135,11 +141,16 @@ class Packing:
         scene = folder / found.place
         async with self.renderer.open(scene, folder) as session:
             own = await session.inspect()
-        inspection = overridden(own, asked.overrides)
+        inspection = overridden_by_options(own, asked.overrides)
         verdict = judge(found.header, inspection, self.limits)
         release = (await self.renderer.facts()).version
         bundle = bundle_of(asked, found.place, str(release), own)
-        check_split(bundle, inspection)
+        require_fit(bundle)
+        if asked.split is not None:
+            try:
+                check_split(bundle, inspection)
+            except JobRejected as error:
+                raise SettingsError(f"--tiles does not fit the scene: {error}") from error
         await asyncio.to_thread((folder / FILE_NAME).write_bytes, write_job_file(bundle))
         files, size_bytes = await asyncio.to_thread(writing.measure, folder)
         return Packed(
@@ -157,9 +168,9 @@ class Packing:
 
 
 def check_options(asked: BundleOptions) -> None:
-    """Raise `JobRejected` (BAD_BUNDLE) for options that no bundle can hold, whatever the scene is."""
+    """Raise `SettingsError` for options that no bundle can hold, whatever the scene is."""
     named = replace(asked, frames=asked.frames or (1,))
-    parse_job_file(write_job_file(bundle_of(named, "scene.blend", "4.5", None)))
+    require_fit(bundle_of(named, "scene.blend", "4.5", None))
 
 
 def with_chunk(packed: Packed, chunk: int) -> Packed:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from veriframe.errors import Code, JobRejected
 from veriframe.model.content.folder import FolderLimits, check_path
-from veriframe.model.rendering.frames import ImageFormat, parse_frames
+from veriframe.model.rendering.frames import ImageFormat, format_frames, parse_frames
 from veriframe.model.rendering.overrides import PASSES, Overrides
 from veriframe.model.text import printable
 
@@ -140,17 +140,6 @@ def _split_content(split: Split) -> dict[str, Any]:
 def schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of `job.json`."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_JobFile.model_json_schema()}
-
-
-def format_frames(frames: tuple[int, ...]) -> str:
-    """A frame list as `parse_frames` reads it, with ranges where numbers follow one another."""
-    runs: list[list[int]] = []
-    for number in frames:
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
 
 
 def _bad(why: str) -> JobRejected:

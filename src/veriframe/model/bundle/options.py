@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from veriframe.errors import Code, JobRejected
-from veriframe.model.bundle.job_file import DEPTHS, ENGINES, SIDE_MIN_PIXELS, Bundle, Split, format_frames
-from veriframe.model.rendering.frames import FIRST_FRAME, LAST_FRAME, ImageFormat, parse_frames
-from veriframe.model.rendering.overrides import Overrides
+from veriframe.errors import Code, JobRejected, SettingsError
+from veriframe.model.bundle.job_file import (
+    DEPTHS,
+    ENGINES,
+    SIDE_MAX_PIXELS,
+    SIDE_MIN_PIXELS,
+    Bundle,
+    Split,
+    parse_job_file,
+    write_job_file,
+)
+from veriframe.model.rendering.frames import (
+    FIRST_FRAME,
+    LAST_FRAME,
+    MAX_FRAMES,
+    ImageFormat,
+    format_frames,
+    parse_frames,
+)
+from veriframe.model.rendering.overrides import PASSES, Overrides, overridden
 from veriframe.model.rendering.scene import SceneInspection
+from veriframe.model.text import printable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,23 +44,110 @@ class BundleOptions:
     split: Split | None = None
 
 
+OPTIONS = {
+    "camera": "--camera",
+    "view_layer": "--view-layer",
+    "engine": "--engine",
+    "resolution": "--resolution",
+    "samples": "--samples",
+    "seed": "--seed",
+    "denoise": "--denoise",
+    "color_depth": "--depth",
+    "passes": "--pass",
+}
+"""The options of commands, by the names of `Overrides`."""
+
+MOST_TILES = 32
+MOST_FRAME_SECONDS = 7 * 86400
+MOST_NAME = 255
+
+
+def frames_option(option: str, text: str) -> tuple[int, ...]:
+    """The numbers of an option such as `--frames 1-10,15`. Raises `SettingsError`, which names the option."""
+    try:
+        return parse_frames(text)
+    except JobRejected as error:
+        # No scene is at fault, but the option.
+        raise SettingsError(f"{option}: {error}") from error
+
+
+def require_fit(bundle: Bundle) -> None:
+    """Raise `SettingsError`, with the option at fault, if no `job.json` can ask for this bundle."""
+    asked, split = bundle.overrides, bundle.split
+    for name in ("camera", "view_layer"):
+        if (given := getattr(asked, name)) is not None and not 1 <= len(given) <= MOST_NAME:
+            raise _unfit(OPTIONS[name], f"a name has 1 to {MOST_NAME} characters")
+    if asked.resolution and not all(SIDE_MIN_PIXELS <= n <= SIDE_MAX_PIXELS for n in asked.resolution):
+        raise _unfit("--resolution", f"a side has {SIDE_MIN_PIXELS} to {SIDE_MAX_PIXELS} pixels")
+    if bundle.frame_seconds is not None and not 0 < bundle.frame_seconds <= MOST_FRAME_SECONDS:
+        raise _unfit("--frame-seconds", f"it is above 0 and at most {MOST_FRAME_SECONDS}")
+    depths = DEPTHS[bundle.format]
+    if asked.color_depth is not None and asked.color_depth not in depths:
+        raise _unfit("--depth", f"{bundle.format.value} has {depths[0]} or {depths[1]} bits a channel")
+    _require_passes(bundle)
+    if split is not None:
+        if not all(1 <= n <= MOST_TILES for n in (split.columns, split.rows)):
+            raise _unfit("--tiles", f"there are 1 to {MOST_TILES} columns and rows")
+        if asked.denoise or asked.passes or bundle.format is ImageFormat.MULTILAYER:
+            why = "the tiles are denoised after merging, as the scene says, and merged into one plain picture"
+            raise _unfit("--tiles", f"{why}: leave out --denoise, --pass and --format multilayer")
+        _require_one(bundle.frames)
+    try:
+        parse_job_file(write_job_file(bundle))
+    except JobRejected as error:
+        option = "--frames" if error.code is Code.FRAME_RANGE or "frames:" in str(error) else "The options"
+        raise SettingsError(
+            f"{option} cannot be used: no job.json can hold that. Order fewer frames at a time, in ranges."
+        ) from error
+
+
+def _require_passes(bundle: Bundle) -> None:
+    passes = bundle.overrides.passes
+    if unknown := [name for name in passes if name not in PASSES]:
+        raise _unfit("--pass", f"there is no pass “{printable(unknown[0], 40)}”, but {', '.join(PASSES)}")
+    if len(set(passes)) != len(passes):
+        raise _unfit("--pass", "a pass is named twice")
+    if passes and bundle.format is not ImageFormat.MULTILAYER:
+        raise _unfit("--pass", "passes need --format multilayer")
+
+
+def _require_one(frames: tuple[int, ...]) -> None:
+    if len(frames) != 1:
+        raise _unfit("--tiles", f"tiles split one frame, not {len(frames)}: name it, as --frames {frames[0]}")
+
+
+def _unfit(option: str, why: str) -> SettingsError:
+    return SettingsError(f"{option} cannot be used like this: {why}.")
+
+
+def overridden_by_options(own: SceneInspection, asked: Overrides) -> SceneInspection:
+    """The inspection of the scene with the options. Raises `SettingsError`, with the option at fault."""
+    try:
+        return overridden(own, asked)
+    except JobRejected as error:
+        for name, option in OPTIONS.items():
+            alone = Overrides(**{"engine": asked.engine, name: getattr(asked, name)})
+            with suppress(JobRejected):
+                overridden(own, alone)
+                continue
+            raise SettingsError(f"{option} does not fit the scene: {error}") from error
+        raise
+
+
 def bundle_of(asked: BundleOptions, scene: str, blender: str, inspection: SceneInspection | None) -> Bundle:
     """The bundle's description. `scene` is the path within the bundle, `blender` the release line.
 
     Without frames, the scene's own range of frames is rendered: then the inspection is needed. What was not
     asked for is named as the scene itself has it, so that results can be compared with it. `inspection` is
-    of the scene without the options. Raises `JobRejected` (FRAME_RANGE), also for a split of more than one
-    frame.
+    of the scene without the options. Raises `SettingsError` for too many frames, and for a split of more than
+    one.
     """
     frames = asked.frames
     if frames is None:
         assert inspection is not None, "asked for the scene's own range"
         frames = own_frames(inspection)
-    if asked.split is not None and len(frames) != 1:
-        raise JobRejected(
-            Code.FRAME_RANGE,
-            f"Tiles split one frame, not {len(frames)}. Name it, such as --frames {frames[0]}.",
-        )
+    if asked.split is not None:
+        _require_one(frames)
     return Bundle(
         scene=scene,
         blender=blender,
@@ -107,7 +212,12 @@ def range_warning(frames: tuple[int, ...], inspection: SceneInspection) -> str:
 
 
 def own_frames(inspection: SceneInspection) -> tuple[int, ...]:
-    """The scene's own range. Raises `JobRejected` (FRAME_RANGE) if it holds too many."""
+    """The scene's own range. Raises `SettingsError` if it holds too many."""
     first = min(max(FIRST_FRAME, inspection.frame_start), LAST_FRAME)
     last = min(max(first, inspection.frame_end), LAST_FRAME)
-    return parse_frames(f"{first}-{last}")
+    if last - first >= MAX_FRAMES:
+        raise SettingsError(
+            f"The scene's own range, {first} to {last}, has more than {MAX_FRAMES} frames. Name at most so"
+            " many with --frames, and order the others after them."
+        )
+    return tuple(range(first, last + 1))

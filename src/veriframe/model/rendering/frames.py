@@ -16,6 +16,8 @@ LAST_FRAME = 1_048_574
 
 MAX_FRAMES = 10_000
 """Most frames in one list, so that a short text cannot ask for a million. Bounds no number of files."""
+SHORTEST_STEPPED = 4
+"""The fewest frames that are written as a range with steps."""
 
 
 class ImageFormat(StrEnum):
@@ -248,6 +250,23 @@ def parse_frames(text: str) -> tuple[int, ...]:
     return tuple(frames)
 
 
+def format_frames(frames: tuple[int, ...]) -> str:
+    """A frame list as `parse_frames` reads it, with ranges where numbers follow one another evenly."""
+    words, at = list[str](), 0
+    while at < len(frames):
+        first, step, end = frames[at], 0, at + 1
+        if end < len(frames) and (step := frames[end] - first) > 0:
+            while end < len(frames) and frames[end] - frames[end - 1] == step:
+                end += 1
+        if end - at < (2 if step == 1 else SHORTEST_STEPPED):
+            words.append(str(first))
+            at += 1
+        else:
+            words.append(f"{first}-{frames[end - 1]}" + ("" if step == 1 else f"x{step}"))
+            at = end
+    return ",".join(words)
+
+
 def _parse_part(part: str, text: str) -> tuple[int, int, int]:
     span, has_step, step_text = part.partition("x")
     first_text, has_last, last_text = span.partition("-")
@@ -266,5 +285,5 @@ def _parse_part(part: str, text: str) -> tuple[int, int, int]:
 def _bad_frames(text: str, why: str) -> JobRejected:
     return JobRejected(
         Code.FRAME_RANGE,
-        f"The frame list “{printable(text)}” cannot be used: {why}. Write it as 1-10,15,20-40x2.",
+        f"“{printable(text)}” cannot be used: {why}. Write it as 1-10,15,20-40x2.",
     )

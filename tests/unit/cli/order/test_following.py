@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.unit.cli.shell import Shell, lines, plain
-from tests.unit.creator.orders.studio import Studio
+from tests.unit.creator.orders.studio import BUNDLE, Studio
 from tests.unit.creator.stage import STRK
 
 from veriframe.cli import context
@@ -194,3 +196,14 @@ def test_a_bare_scene_stays_one_picture(shell: Shell, studio: Studio) -> None:
     assert shell.run("fetch", "1", "-o", "picture.png").exit_code == 0
     assert Path("picture.png").is_file()
     assert "no film" in str(shell.refusal("film", "1", "-o", "film.mp4"))
+
+
+def test_a_single_chunk_is_no_plural(shell: Shell, studio: Studio) -> None:
+    """fault_232: in what is posted, shown and cancelled."""
+    folder = str(studio.bundle(replace(BUNDLE, frames=(7,), chunk=1)))
+    told = plain(shell.run("create", folder, "--price", "0.1", "--yes"))
+    told += plain(shell.run("show", "1")) + plain(shell.run("cancel", "1"))
+    assert "Posted as order 1: job 1." in told
+    assert "1, job 1 " in told
+    assert "0 of 1 frame " in told
+    assert not re.search(r"\b1 (?:frames|jobs|chunks)\b", told)

@@ -101,7 +101,7 @@ async def test_a_part_whose_reply_is_lost_is_told_with_what_is_posted(
     """fault_212: not as an outage after which one tries again; what may be posted stays pinned."""
     _limit(monkeypatch, 2)
     _lose(monkeypatch, 2, is_posted=is_posted)
-    with pytest.raises(PartlyPosted, match="2 of 5 chunks are posted, as jobs 1 to 2") as caught:
+    with pytest.raises(PartlyPosted, match="Posted: 2 of 5 chunks, as jobs 1 to 2") as caught:
         await studio.ordered(replace(BUNDLE, chunk=2))
     assert "--frames 5-10" in str(caught.value)
     assert "does not answer" in str(caught.value)
@@ -213,5 +213,5 @@ async def test_an_outage_after_the_last_part_is_told_as_posted(
         return made
 
     monkeypatch.setattr(FakeRegistry, "create_order", then_away)
-    with pytest.raises(PartlyPosted, match="3 of 3 chunks are posted, as jobs 1 to 3"):
+    with pytest.raises(PartlyPosted, match="Posted: 3 of 3 chunks, as jobs 1 to 3"):
         await studio.ordered()

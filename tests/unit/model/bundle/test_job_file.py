@@ -7,15 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veriframe.errors import Code, JobRejected
-from veriframe.model.bundle.job_file import (
-    Bundle,
-    Split,
-    format_frames,
-    parse_job_file,
-    schema,
-    write_job_file,
-)
-from veriframe.model.rendering.frames import ImageFormat, parse_frames
+from veriframe.model.bundle.job_file import Bundle, Split, parse_job_file, schema, write_job_file
+from veriframe.model.rendering.frames import ImageFormat, format_frames, parse_frames
 from veriframe.model.rendering.overrides import Overrides
 
 LEAST = {"veriframe": 1, "scene": "shot.blend", "blender": "4.5"}
