@@ -255,6 +255,7 @@ class _Report(_Checked):
     varied: _Texts
     color_depth: _Count
     seed: Annotated[int, Field(ge=-(2**31), lt=2**31)] | None
+    path_guiding: bool
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
     def inspection(self) -> SceneInspection:
@@ -287,5 +288,6 @@ class _Report(_Checked):
             varied=tuple(self.varied),
             color_depth=self.color_depth,
             seed=self.seed,
+            path_guiding=self.path_guiding,
             seconds=self.seconds,
         )

@@ -58,7 +58,8 @@ class SceneInspection:
     makes another picture of the engine's, such as Compositing.
     `varied` are those of `resolution` and `samples` that change with the frame or the view layer.
     `color_depth` is what the scene sets for its own format, in bits a channel.
-    `seed` is that of Cycles, None if it is animated or another engine renders.
+    `seed` is that of Cycles, None if it is animated or another engine renders. `path_guiding`: Cycles learns
+    from its own samples, so that a part of a picture renders otherwise than the whole.
     """
 
     blender: str
@@ -89,6 +90,7 @@ class SceneInspection:
     varied: tuple[str, ...] = ()
     color_depth: int = 8
     seed: int | None = None
+    path_guiding: bool = False
     seconds: float
 
 

@@ -8,7 +8,6 @@ docs/verification.md has the table by which the constants were fixed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -63,10 +62,3 @@ def judge(worker: Differences, honest: Differences, early: Differences) -> Answe
     ):
         return Answer.REJECTED
     return Answer.BETWEEN
-
-
-def pooled(answers: Sequence[Answer]) -> Answer:
-    """What the answers of several tiles say together: one rejected tile is enough."""
-    if Answer.REJECTED in answers:
-        return Answer.REJECTED
-    return Answer.BETWEEN if Answer.BETWEEN in answers else Answer.ACCEPTED

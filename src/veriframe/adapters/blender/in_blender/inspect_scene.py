@@ -218,6 +218,7 @@ def facts() -> dict[str, Any]:
         "all_view_layers": [layer.name for layer in scene.view_layers][:MOST],
         "frames_per_second": ask(lambda: float(render.fps / render.fps_base), 24.0),
         "seed": ask(lambda: None if scene.cycles.use_animated_seed else scene.cycles.seed, None),
+        "path_guiding": ask(lambda: bool(render.engine == "CYCLES" and scene.cycles.use_guiding), False),
         "denoises": ask(lambda: bool(render.engine == "CYCLES" and scene.cycles.use_denoising), False),
         "ignored": some(ignored),
         "changed_later": some(lambda: changed_later(scene)),

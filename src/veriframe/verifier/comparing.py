@@ -1,0 +1,126 @@
+"""Compares pixels: how far two tiles differ, which tiles are flat, and whether two pictures look the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veriframe.model.verification.rule import Differences
+from veriframe.verifier.crops import Samples
+
+SMALL = 1e-3
+"""Added below the fraction, so that differences of dark pixels are not divided by nothing."""
+
+QUANTILES = (0.25, 0.5, 0.75)
+
+FLAT_LEVELS = 2 / 255
+"""A tile in which no channel varies by more shows nothing."""
+
+LOOKS_OTHER = 0.03
+"""A difference of display values that a crop's denoising rarely makes (measured: 0.05 % of the pixels)."""
+
+MOST_OTHER, MOST_MEAN = 0.05, 0.01
+"""The share of pixels that may look other, and the mean difference, where a crop was denoised by itself."""
+
+
+def relative(ours: Samples, theirs: Samples, step: float = 0.0) -> NDArray[np.float32]:
+    """The relative difference of each pixel, 0 … 2: that of its channel with the largest.
+
+    2·|a-b| / (|a|+|b|+0.001). Where both have no number, they agree; where one has none, it is 2. `step` is
+    what quantisation may change a value by.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        apart = np.maximum(0, np.abs(ours - theirs) - np.float32(step))
+        found = 2 * apart / (np.abs(ours) + np.abs(theirs) + np.float32(SMALL))
+    found[(ours == theirs) | (np.isnan(ours) & np.isnan(theirs))] = 0
+    found[~np.isfinite(found)] = 2
+    largest: NDArray[np.float32] = np.minimum(found, 2).max(axis=2).astype(np.float32)
+    return largest
+
+
+def differences(found: NDArray[np.float32], bound: float) -> Differences:
+    """The quantiles of relative differences, and the share that is larger than `bound`."""
+    low, middle, high = (float(value) for value in np.quantile(found, QUANTILES))
+    return Differences((low, middle, high), float((found > bound).mean()))
+
+
+def median(found: NDArray[np.float32]) -> float:
+    """The median of relative differences."""
+    return float(np.median(found))
+
+
+def most_apart(ours: Samples, theirs: Samples) -> float:
+    """The largest difference of any value; infinite if only one has a number, or the shapes differ."""
+    if ours.shape != theirs.shape:
+        return float("inf")
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(ours - theirs)
+    apart[(ours == theirs) | (np.isnan(ours) & np.isnan(theirs))] = 0
+    return float(np.nan_to_num(apart, nan=np.inf).max(initial=0))
+
+
+def is_flat(tile: Samples) -> bool:
+    """Whether no channel of a tile of the delivered picture varies."""
+    with np.errstate(invalid="ignore"):
+        spread = tile.max(axis=(0, 1)) - tile.min(axis=(0, 1))
+    return bool((spread <= FLAT_LEVELS).all())
+
+
+SAME_APART, MOST_UNLIKE, MOST_SAME_MEAN = 0.005, 0.001, 0.001
+"""Whole pictures that were denoised from the same pixels, by whichever processor: at most so large a share
+lies so far apart, and the mean is no larger (measured: 4e-6 before quantisation)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """How two pictures differ to the eye, in shares of their pixels, 0 … 1, and the mean difference.
+
+    `other` look other, `unlike` differ by more than denoising the same pixels again may make.
+    """
+
+    other: float
+    unlike: float
+    mean: float
+
+    @property
+    def are_alike(self) -> bool:
+        """Whether denoising a part by itself may make this difference."""
+        return self.other <= MOST_OTHER and self.mean <= MOST_MEAN
+
+    @property
+    def are_same(self) -> bool:
+        """Whether denoising the same pixels again may make this difference."""
+        return self.unlike <= MOST_UNLIKE and self.mean <= MOST_SAME_MEAN
+
+
+def looks(ours: Samples, theirs: Samples) -> Looks:
+    """Compare what people look at: display values, or radiance x as x / (1 + |x|)."""
+    apart = display_difference(ours, theirs)
+    other, unlike = (float((apart > bound).mean()) for bound in (LOOKS_OTHER, SAME_APART))
+    return Looks(other, unlike, float(apart.mean()))
+
+
+def display_difference(ours: Samples, theirs: Samples) -> NDArray[np.float32]:
+    """The difference of each pixel as people see it, 0 … 1 and more: that of its channel with the largest."""
+    is_display = max(_largest(ours), _largest(theirs)) <= 1
+    a, b = (ours, theirs) if is_display else (_compressed(ours), _compressed(theirs))
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(a - b)
+    apart[np.isnan(a) & np.isnan(b)] = 0
+    apart[~np.isfinite(apart)] = 1
+    found: NDArray[np.float32] = apart.max(axis=2)
+    return found
+
+
+def _largest(samples: Samples) -> float:
+    return float(np.max(np.abs(np.nan_to_num(samples)), initial=0))
+
+
+def _compressed(samples: Samples) -> Samples:
+    with np.errstate(invalid="ignore"):
+        found: Samples = samples / (1 + np.abs(samples))
+    found[np.isposinf(samples)] = 1
+    found[np.isneginf(samples)] = -1
+    return found

@@ -1,0 +1,122 @@
+"""The check of one frame: its drawn tiles are rendered again and compared, and so is what was delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from veriframe.errors import Code, ValidationFailed
+from veriframe.model.bundle.chunks import with_border
+from veriframe.model.rendering.frames import Region
+from veriframe.model.verification.draw import draw_tiles
+from veriframe.model.verification.findings import FrameFinding, Subject
+from veriframe.model.verification.tiles import moved
+from veriframe.ports.renderer import Cut, CutKind, Renderer
+from veriframe.verifier import comparing
+from veriframe.verifier.crops import Crop, part_of, samples_of
+from veriframe.verifier.judging import Judging
+from veriframe.verifier.values import Delivered, Part, Plan, Traits
+from veriframe.verifier.whole_frame import denoise_again, render_whole
+
+MOST_TILES = 16
+"""As many tiles of a frame are drawn before the rule leaves it undecided."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameCheck:
+    """Checks one frame. Read `check` first.
+
+    Methods raise `ValidationFailed` for what is withheld or not what it must be, `RenderFailed` and
+    `Unavailable` for what stops this machine.
+    """
+
+    traits: Traits
+    judging: Judging
+    renderer: Renderer
+    on_tile: Callable[[], None] = lambda: None
+
+    async def check(self, delivered: Delivered, plan: Plan) -> FrameFinding:
+        """Compare the drawn tiles, and more of them while the rule is between; or the whole frame."""
+        is_whole = bool(self.traits.whole_because or self.traits.by_eye)
+        if not is_whole or (delivered.leaves is not None and self.traits.tiles_show_noisy):
+            suspects = self._suspects(delivered, plan)
+            drawn = self._drawn(delivered, suspects, plan)
+            for place, tile in enumerate(drawn):
+                if place >= plan.tiles + len(suspects) and not self.judging.is_between:
+                    break
+                await self._tile(tile, delivered, is_whole=is_whole)
+        if is_whole:
+            await render_whole(self.judging, delivered, self.traits)
+            self.on_tile()
+        elif self.traits.denoises and plan.request.thorough:
+            await denoise_again(self.judging, delivered)
+        return FrameFinding(number=self.judging.frame, tiles=tuple(self.judging.findings), is_whole=is_whole)
+
+    def _drawn(self, delivered: Delivered, suspects: Sequence[int], plan: Plan) -> Sequence[int]:
+        """The tiles in the order in which they are checked: the suspects, those that are drawn, and more."""
+        flat = flat_tiles(delivered)
+        most = max(plan.tiles, MOST_TILES)
+        drawn = draw_tiles(plan.seed, self.judging.frame, delivered.grid.count, flat, most)
+        return tuple(dict.fromkeys((*suspects, *drawn)))
+
+    def _suspects(self, delivered: Delivered, plan: Plan) -> Sequence[int]:
+        suspects = plan.request.suspects.get(self.judging.frame, ())
+        return [tile for tile in dict.fromkeys(suspects) if 0 <= tile < delivered.grid.count]
+
+    async def _tile(self, tile: int, delivered: Delivered, *, is_whole: bool) -> None:
+        """Render one tile again; compare what was rendered with the proof, and then what was delivered."""
+        region = moved(delivered.grid.region(tile), delivered.region)
+        shown = with_border(region, self.judging.size)
+        ours = await self.judging.crops.render(self.judging.frame, region, shown)
+        if delivered.leaves is not None:
+            await self._noisy(tile, region, ours, delivered)
+        if not (is_whole or self.judging.is_wrong(tile)):
+            await self._delivered(tile, region, ours, delivered)
+        self.on_tile()
+
+    async def _noisy(self, tile: int, region: Region, ours: Crop, delivered: Delivered) -> None:
+        """The noisy image: the same leaf, or else the pixels that the worker's leaf stands for."""
+        part = Part(tile, region, Subject.NOISY)
+        assert delivered.leaves is not None
+        assert delivered.proof_tiles is not None
+        assert ours.noisy is not None
+        if ours.leaf == delivered.leaves[tile]:
+            self.judging.exact(part)
+            return
+        file, size = await delivered.proof_tiles([tile]), self.judging.size
+        whole = Region(left=0, top=0, width=size[0], height=size[1])
+        cut = Cut(file=file, kind=CutKind.PROOF, shown=whole, wanted=region, size=size)
+        (theirs,) = await self.renderer.cut([cut])
+        if theirs.leaf != delivered.leaves[tile]:
+            raise ValidationFailed(
+                Code.TAMPER, f"tile {tile} of its proof has other pixels than its list of tiles commits to"
+            )
+        if len(theirs.channels) != ours.noisy.shape[2]:
+            raise ValidationFailed(Code.TAMPER, "its proof has other view layers than the scene")
+        await self.judging.by_rule(part, ours, samples_of(theirs))
+
+    async def _delivered(self, tile: int, region: Region, ours: Crop, delivered: Delivered) -> None:
+        """What was delivered: what Blender makes of the same tile or, denoised, alike to the eye."""
+        theirs = part_of(delivered.picture, region, delivered.region)
+        if ours.picture.shape != theirs.shape:
+            raise ValidationFailed(Code.TAMPER, "its file has other channels than were ordered")
+        part = Part(tile, region, Subject.DELIVERED)
+        if not self.traits.denoises:
+            if comparing.most_apart(ours.picture, theirs) <= self.traits.step:
+                self.judging.exact(part)
+            else:
+                await self.judging.by_rule(part, ours, theirs, self.traits.step)
+        elif comparing.looks(ours.picture, theirs).are_alike:
+            self.judging.exact(part)
+        else:
+            # Denoising a tile by itself may differ; denoising the whole proof again may not.
+            await denoise_again(self.judging, delivered)
+
+
+def flat_tiles(delivered: Delivered) -> list[int]:
+    """The tiles in which the delivered picture shows nothing."""
+    picture, grid = delivered.picture, delivered.grid
+    here = Region(left=0, top=0, width=grid.width, height=grid.height)
+    return [
+        tile for tile in range(grid.count) if comparing.is_flat(part_of(picture, grid.region(tile), here))
+    ]

@@ -1,0 +1,250 @@
+"""The result of a job: its manifest must be the job's, and each frame what the manifest commits to."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from veriframe.errors import Code, ValidationFailed
+from veriframe.model.bundle.chunks import tile_region
+from veriframe.model.bundle.inspected import settings_of
+from veriframe.model.bundle.manifest import Manifest, ManifestFrame
+from veriframe.model.bundle.misfit import misfit
+from veriframe.model.registry.job import Job
+from veriframe.model.rendering.frames import ImageFormat, Region, RenderTask
+from veriframe.model.rendering.scene import SceneInspection
+from veriframe.model.verification.tiles import TileGrid
+from veriframe.ports.renderer import Cut, CutKind, Renderer
+from veriframe.ports.store import ContentStore
+from veriframe.verifier.crops import KINDS, Samples, samples_of
+from veriframe.verifier.evidence import Evidence, Retries
+from veriframe.verifier.scenes import OpenedAsset
+from veriframe.verifier.values import Delivered, Traits
+
+DEFAULT_TILES = 4
+"""Tiles of a frame that are checked where no bundle says how many."""
+
+DITHERING_LEVELS = 2
+"""By so many levels of 8 bits Blender's dithering of a part may differ from that of the whole."""
+
+MOST_VIEW_LAYERS = 64
+"""As many names as a manifest has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """A result whose manifest is that of its job; `manifest` is None for a bare job's picture."""
+
+    task: RenderTask
+    opened: OpenedAsset
+    renderer: Renderer
+    evidence: Evidence
+    region: Region
+    manifest: Manifest | None = None
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The frames of the job."""
+        return self.task.frames
+
+    @property
+    def tiles(self) -> int:
+        """How many tiles of a frame are checked, as its creator says."""
+        bundle = self.opened.inspected.bundle
+        return (bundle.proof_tiles if bundle else 0) or DEFAULT_TILES
+
+    @property
+    def tiles_of_frame(self) -> int:
+        """How many tiles a frame has."""
+        return TileGrid(self.region.width, self.region.height).count
+
+    @property
+    def worker_class(self) -> str:
+        """The class of machine that the worker claims; empty if it claims none."""
+        return self.manifest.machine_class if self.manifest else ""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Remarks that decide nothing."""
+        notes = []
+        if self.manifest is not None and not self.task.has_proof and self.task.region is None:
+            notes.append("The bundle asks for no proof, so that only the delivered picture was compared.")
+        if why := self._whole_because:
+            notes.append(f"Whole frames were rendered again, since {why}.")
+        return tuple(notes)
+
+    def steps(self, tiles: int) -> int:
+        """How many parts of each frame are rendered, unless more are needed."""
+        traits = self.traits(self.numbers[0])
+        is_whole = bool(traits.whole_because or traits.by_eye)
+        if is_whole and not (self.task.has_proof and traits.tiles_show_noisy):
+            return 1
+        return min(tiles, self.tiles_of_frame) + is_whole
+
+    def traits(self, number: int) -> Traits:
+        """How a frame can be checked."""
+        inspection = self.opened.inspected.inspection
+        denoises = inspection.denoises and not self.task.is_denoised_later
+        has_lines = "Freestyle" in inspection.changed_later
+        return Traits(
+            denoises=denoises,
+            step=_step(self.task.format, self._depth(number)),
+            tiles_show_noisy=not inspection.path_guiding and (denoises or not has_lines),
+            whole_because=self._whole_because,
+            by_eye=_by_eye(inspection),
+        )
+
+    @property
+    def _whole_because(self) -> str:
+        inspection = self.opened.inspected.inspection
+        if inspection.changed_later:
+            return f"{' and '.join(inspection.changed_later)} works on the whole picture"
+        if self.manifest is None and inspection.denoises:
+            return "the picture is denoised, and a bare scene's result has no proof"
+        return _by_eye(inspection)
+
+    def _depth(self, number: int) -> int:
+        """The bits of a channel. A bare job's file does not say; 8 allows for dithering."""
+        return 8 if self.manifest is None else self._told(number).depth
+
+    def _told(self, number: int) -> ManifestFrame:
+        assert self.manifest is not None
+        return next(frame for frame in self.manifest.frames if frame.number == number)
+
+    async def delivered(self, number: int) -> Delivered:
+        """A frame, fetched, decoded, and compared with what the manifest commits to.
+
+        Raises `ValidationFailed`, `StoreUnavailable`, `HostUnavailable`.
+        """
+        shown = self.task.region or self.region
+        if self.manifest is None:
+            file = await self.evidence.picture(self.task)
+            cut = Cut(
+                file=file, kind=KINDS[self.task.format], shown=shown, wanted=shown, size=self.opened.size
+            )
+            return Delivered(cut=(await self.renderer.cut([cut]))[0], region=self.region)
+        told = self._told(number)
+        if (told.width, told.height) != (shown.width, shown.height):
+            raise ValidationFailed(
+                Code.WRONG_SIZE,
+                f"it has {told.width}×{told.height} pixels, and {shown.width}×{shown.height} were ordered",
+            )
+        file = await self.evidence.frame(told)
+        here = Region(left=0, top=0, width=shown.width, height=shown.height)
+        whole = Cut(
+            file=file, kind=KINDS[self.task.format], shown=here, wanted=here, size=(here.width, here.height)
+        )
+        kept = replace(whole, shown=shown, wanted=self.region, size=self.opened.size)
+        # A tile of a split still is checked without its border, which the merging cuts off.
+        cuts = await self.renderer.cut([whole] if kept == whole else [whole, kept])
+        if cuts[0].leaf != told.digest:
+            raise ValidationFailed(Code.TAMPER, "its pixels are not those that its manifest names")
+        if not self.task.has_proof:
+            return Delivered(cut=cuts[-1], region=self.region)
+        if told.proof is None:
+            raise ValidationFailed(Code.BAD_MANIFEST, "its manifest has no proof, and one was ordered")
+        grid = TileGrid(told.width, told.height)
+        return Delivered(
+            cut=cuts[-1],
+            region=self.region,
+            leaves=await self.evidence.leaves(told, grid),
+            proof_tiles=partial(self.evidence.proof_tiles, told, grid),
+            denoised=partial(self._denoised, told) if self.traits(number).denoises else None,
+        )
+
+    async def _denoised(self, told: ManifestFrame) -> Samples:
+        """What denoising the worker's whole proof makes of it, if the proof is what the list commits to."""
+        proof = await self.evidence.proof(told, self.task)
+        size = self.opened.size
+        whole = Region(left=0, top=0, width=size[0], height=size[1])
+        (noisy,) = await self.renderer.cut(
+            [Cut(file=proof, kind=CutKind.PROOF, shown=whole, wanted=whole, size=size)]
+        )
+        assert told.proof is not None
+        if noisy.leaf != told.proof.root:
+            raise ValidationFailed(Code.TAMPER, "its proof has other pixels than its manifest commits to")
+        out = self.evidence.folder / f"denoised-{told.number}"
+        await asyncio.to_thread(out.mkdir)
+        task = replace(self.task, frames=(told.number,), has_proof=False, has_thumbnail=False)
+        asset = self.opened.asset
+        frame = await self.renderer.denoise(asset.scene, asset.folder, proof, task, out)
+        cut = Cut(file=out / frame.file, kind=KINDS[task.format], shown=whole, wanted=whole, size=size)
+        return samples_of((await self.renderer.cut([cut]))[0])
+
+
+async def open_result(
+    store: ContentStore, renderer: Renderer, job: Job, opened: OpenedAsset, retries: Retries
+) -> Result:
+    """Fetch the manifest and compare it with the job and with what the inspection says.
+
+    Raises `JobRejected` (PARTS), `ValidationFailed` for a result that is withheld or wrong as a whole.
+    """
+    task = opened.inspected.task(job)
+    folder = Path(tempfile.mkdtemp(prefix=f"job-{job.id}-", dir=opened.folder))
+    evidence = Evidence(store=store, result_cid=job.result_cid, folder=folder, retries=retries)
+    size, bundle = opened.size, opened.inspected.bundle
+    region = Region(left=0, top=0, width=size[0], height=size[1])
+    if bundle is None:
+        return Result(task=task, opened=opened, renderer=renderer, evidence=evidence, region=region)
+    if bundle.split is not None:
+        region = tile_region(bundle.split, job.part, size)
+    manifest = await evidence.manifest()
+    known_size = size if bundle.split is None else None
+    why = misfit(manifest, job, task.frames, bundle, known_size)
+    if not why:
+        why = _other_settings(manifest, opened.inspected.inspection, task)
+    if why:
+        raise ValidationFailed(Code.BAD_MANIFEST, f"the manifest {why}")
+    return Result(
+        task=task, opened=opened, renderer=renderer, evidence=evidence, region=region, manifest=manifest
+    )
+
+
+def _other_settings(manifest: Manifest, inspection: SceneInspection, task: RenderTask) -> str:
+    """Which setting of the manifest is not what the asset is rendered with, as one clause, or nothing."""
+    expected = settings_of(inspection, task)
+    layers = expected["view_layers"]
+    if isinstance(layers, list):
+        expected["view_layers"] = [str(name) for name in layers[:MOST_VIEW_LAYERS]]
+    if expected["color_depth"] is None:
+        # Then the scene's own, as far as its format has it.
+        expected["color_depth"] = manifest.settings.get("color_depth")
+    if not _same_line(manifest.blender, inspection.blender):
+        return "names another release of Blender than the bundle"
+    for name in dict.fromkeys((*expected, *manifest.settings)):
+        if manifest.settings.get(name) != expected.get(name) or (name in expected) != (
+            name in manifest.settings
+        ):
+            return f"names another {name} than the asset is rendered with"
+    depths = {frame.depth for frame in manifest.frames}
+    if depths != {manifest.settings.get("color_depth")}:
+        return "names another color_depth than its frames have"
+    return ""
+
+
+def _same_line(ours: str, theirs: str) -> bool:
+    """Whether two versions, such as `4.5.15 LTS`, are of one release line."""
+    return _line(ours) == _line(theirs)
+
+
+def _line(version: str) -> Sequence[str]:
+    return version.split(" ", maxsplit=1)[0].split(".")[:2]
+
+
+def _step(image_format: ImageFormat, depth: int) -> float:
+    if image_format is not ImageFormat.PNG:
+        return 0.0
+    return 1.5 / 65_535 if depth == 16 else DITHERING_LEVELS / 255
+
+
+def _by_eye(inspection: SceneInspection) -> str:
+    """Why another machine need not render the same, as one clause; empty if it must."""
+    if inspection.engine != "CYCLES":
+        return f"{inspection.engine} need not draw the same on another machine"
+    if inspection.path_guiding:
+        return "path guiding learns in another order on another machine"
+    return ""

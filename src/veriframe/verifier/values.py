@@ -1,0 +1,90 @@
+"""What a check of a frame works with: what was delivered, how it can be checked, pictures for people."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from veriframe.model.registry.job import Job
+from veriframe.model.rendering.frames import Region
+from veriframe.model.verification.findings import Conclusion, Request, Subject
+from veriframe.model.verification.tiles import TileGrid
+from veriframe.ports.renderer import CutSamples
+from veriframe.verifier.crops import Samples, samples_of
+
+WHOLE = -1
+"""In place of a tile's number: the whole picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is compared: a tile or the whole, its pixels in the whole picture, and which picture."""
+
+    tile: int
+    region: Region
+    subject: Subject
+
+
+@dataclass(frozen=True, slots=True)
+class TilePicture:
+    """Two pictures of one part of a frame, for people: ours and the worker's."""
+
+    frame: int
+    part: Part
+    conclusion: Conclusion
+    ours: Samples
+    theirs: Samples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is checked of a job's result: by which seed, what was asked for, and how many tiles a frame."""
+
+    job: Job
+    seed: bytes
+    request: Request
+    tiles: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traits:
+    """What decides how the frames of a task can be checked.
+
+    `step` is what dithering and quantisation may change a value of the delivered picture by.
+    `tiles_show_noisy`: a tile that is rendered by itself has the whole's noisy image. `whole_because`: why
+    the delivered picture is not the sum of its tiles, as one clause; empty if it is. `by_eye`: why another
+    machine need not render the same; empty if it must.
+    """
+
+    denoises: bool = False
+    step: float = 0.0
+    tiles_show_noisy: bool = True
+    whole_because: str = ""
+    by_eye: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """What the worker delivered of a frame, decoded here.
+
+    `region` is the part of the whole picture that is checked, and `picture` its pixels. `leaves` are those of
+    the noisy image in hex; None without a proof. `proof_tiles` fetches tiles of the proof into a file;
+    `denoised` denoises the whole proof again, and returns the picture that comes of it.
+    """
+
+    cut: CutSamples
+    region: Region
+    leaves: tuple[str, ...] | None = None
+    proof_tiles: Callable[[Sequence[int]], Awaitable[Path]] | None = None
+    denoised: Callable[[], Awaitable[Samples]] | None = None
+
+    @property
+    def picture(self) -> Samples:
+        """Its pixels: (height, width, channels)."""
+        return samples_of(self.cut)
+
+    @property
+    def grid(self) -> TileGrid:
+        """Its tiles."""
+        return TileGrid(self.region.width, self.region.height)

@@ -1,0 +1,212 @@
+"""Verification, read as the proof: what must be true of a result, in the order in which it is checked.
+
+1. The **seed** is the hash of the block after the one that holds the submission, with the job and the CID of
+   the result. When the worker committed to the result, nobody knew it; now anyone can compute it.
+2. The **asset** is what the order names. Its inspection, in the sandbox, says what must be rendered.
+3. The **manifest** must be that of the job, with the settings that the asset has.
+4. **Frames** are drawn by the seed. Of each, the delivered picture must have the digest in the manifest, and
+   the list of tiles must make the root in it: what was delivered cannot change any more.
+5. **Tiles** are drawn by the seed and rendered again. Equal bits prove a tile. Where they differ, the rule
+   between machines decides (model/verification/rule.py), after the tile's pixels have been fetched and found
+   to be those that the list commits to.
+6. The **delivered picture** of the same tiles must be what Blender makes of them.
+
+`Result` (results.py) does 3 and 4, `FrameCheck` (frame_check.py) 5 and 6.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from veriframe.errors import JobRejected, RenderFailed, ValidationFailed
+from veriframe.model.registry.job import Job
+from veriframe.model.rendering.scene import SceneLimits
+from veriframe.model.verification.draw import draw_frames, seed_of
+from veriframe.model.verification.findings import Conclusion, FrameFinding, JobFinding, Request
+from veriframe.ports.registry import JobReader
+from veriframe.ports.renderer import Renderer
+from veriframe.ports.store import ContentStore
+from veriframe.verifier.crops import Crops
+from veriframe.verifier.evidence import WITHHELD, Retries
+from veriframe.verifier.frame_check import FrameCheck
+from veriframe.verifier.judging import Judging
+from veriframe.verifier.results import Result, open_result
+from veriframe.verifier.scenes import OpenedAsset, Scenes
+from veriframe.verifier.values import Plan, TilePicture
+
+BLOCK_SECONDS = 2.0
+"""How often the registry is asked whether the next block is there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What was found of a job, and pictures of the parts that differ."""
+
+    finding: JobFinding
+    pictures: tuple[TilePicture, ...] = ()
+
+
+class Watching:
+    """What hears of the progress. By default it does nothing."""
+
+    def on_wait(self, why: str) -> None:
+        """It waits for something."""
+
+    def on_tiles(self, done: int, total: int) -> None:
+        """So many tiles of a job are done, of so many."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Verifier:
+    """Verifies results of a registry, one after the other. A context manager: an asset stays open meanwhile.
+
+    `folder` is its own, for work; `memory_bytes` is what a render may use.
+    """
+
+    registry: JobReader
+    store: ContentStore
+    renderer: Renderer
+    limits: SceneLimits
+    memory_bytes: int
+    folder: Path
+    retries: Retries = field(default_factory=Retries)
+    watching: Watching = field(default_factory=Watching)
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _scenes: Scenes = field(init=False)
+
+    async def __aenter__(self) -> Self:
+        scenes = Scenes(
+            store=self.store,
+            renderer=self.renderer,
+            limits=self.limits,
+            memory_bytes=self.memory_bytes,
+            folder=self.folder,
+        )
+        self._scenes = await self._stack.enter_async_context(scenes)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
+
+    async def verify(self, job: Job, request: Request, after_block: int | None = None) -> Verified:
+        """Verify the result of a job. The seed is of the block after `after_block`; None: its submission's.
+
+        Waits for that block. Raises `RegistryUnavailable`, `StoreUnavailable`, `HostUnavailable`; what cannot
+        be decided here is a finding.
+        """
+        started = time.monotonic()
+        block = (job.submitted_block if after_block is None else after_block) + 1
+        seed = seed_of(await self._block_hash(block), job.id, job.result_cid)
+        facts = await self.renderer.facts()
+        finding = JobFinding(
+            job=job.id,
+            order=job.order.id,
+            asset_cid=job.order.asset_cid,
+            result_cid=job.result_cid,
+            seed_block=block,
+            seed=seed.hex(),
+            blender=facts.version_text,
+            build_hash=facts.build_hash,
+            machine_class="",
+        )
+        pictures = list[TilePicture]()
+        try:
+            opened = await self._scenes.open(job.order.asset_cid)
+            plan = Plan(job=job, seed=seed, request=request)
+            finding = await self._result(finding, opened, plan, pictures)
+        except JobRejected as error:
+            finding = undecided(finding, f"the scene cannot be rendered here: {error} [{error.code.value}]")
+        return Verified(
+            finding=replace(finding, seconds=round(time.monotonic() - started, 2)), pictures=tuple(pictures)
+        )
+
+    async def _result(
+        self, finding: JobFinding, opened: OpenedAsset, plan: Plan, pictures: list[TilePicture]
+    ) -> JobFinding:
+        """Steps 3 to 6."""
+        try:
+            result = await open_result(self.store, self.renderer, plan.job, opened, self.retries)
+        except ValidationFailed as error:
+            return at_fault(finding, error)
+        drawn = _frames(result, plan)
+        plan = replace(plan, tiles=plan.request.tiles or result.tiles)
+        finding = replace(
+            finding,
+            worker_class=result.worker_class,
+            frames_of_job=len(result.numbers),
+            tiles_of_frame=result.tiles_of_frame,
+            notes=result.notes,
+        )
+        done, total = 0, len(drawn) * result.steps(plan.tiles)
+
+        def on_tile() -> None:
+            nonlocal done
+            done += 1
+            self.watching.on_tiles(done, max(done, total))
+
+        self.watching.on_tiles(0, total)
+        frames = list[FrameFinding]()
+        for number in drawn:
+            crops = Crops(
+                sessions=opened.sessions, task=result.task, size=opened.size, folder=result.evidence.folder
+            )
+            judging = Judging(frame=number, size=opened.size, crops=crops)
+            check = FrameCheck(
+                traits=result.traits(number), judging=judging, renderer=self.renderer, on_tile=on_tile
+            )
+            frames.append(await self._frame(number, result, check, plan))
+            pictures += judging.pictures
+        return replace(finding, frames=tuple(frames), fetched_bytes=result.evidence.fetched_bytes)
+
+    async def _frame(self, number: int, result: Result, check: FrameCheck, plan: Plan) -> FrameFinding:
+        try:
+            return await check.check(await result.delivered(number), plan)
+        except ValidationFailed as error:
+            conclusion = Conclusion.WITHHELD if error.code is WITHHELD else Conclusion.WRONG
+            reason = str(error)
+        except RenderFailed as error:
+            conclusion, reason = Conclusion.UNDECIDED, f"it cannot be rendered here: {error}"
+        return FrameFinding(
+            number=number,
+            tiles=tuple(check.judging.findings),
+            conclusion_of_its_own=conclusion,
+            reason=reason,
+        )
+
+    async def _block_hash(self, number: int) -> int:
+        """The hash of a block, once it is there."""
+        waits = False
+        while (found := await self.registry.block_hash(number)) is None:
+            if not waits:
+                self.watching.on_wait(f"block {number}, whose hash says which tiles are checked")
+                waits = True
+            await asyncio.sleep(BLOCK_SECONDS)
+        return found
+
+
+def _frames(result: Result, plan: Plan) -> tuple[int, ...]:
+    """The frames that are checked, in the job's order."""
+    if plan.request.every:
+        return result.numbers
+    wanted = set(plan.request.frames or draw_frames(plan.seed, result.numbers))
+    wanted |= set(plan.request.suspects)
+    return tuple(number for number in result.numbers if number in wanted)
+
+
+def undecided(finding: JobFinding, reason: str) -> JobFinding:
+    """The finding of a job that cannot be judged here."""
+    return replace(finding, conclusion_of_its_own=Conclusion.UNDECIDED, reason=reason)
+
+
+def at_fault(finding: JobFinding, error: ValidationFailed) -> JobFinding:
+    """The finding of a result that is withheld, or wrong as a whole."""
+    conclusion = Conclusion.WITHHELD if error.code is WITHHELD else Conclusion.WRONG
+    return replace(finding, conclusion_of_its_own=conclusion, reason=str(error))

@@ -1,0 +1,45 @@
+"""Checks of a whole frame: where its tiles cannot tell, and the denoising of its whole proof."""
+
+from __future__ import annotations
+
+from veriframe.model.verification.findings import Conclusion, Subject
+from veriframe.verifier import comparing
+from veriframe.verifier.judging import Judging
+from veriframe.verifier.values import WHOLE, Delivered, Part, Traits
+
+
+async def render_whole(judging: Judging, delivered: Delivered, traits: Traits) -> None:
+    """Render the whole frame again, because its tiles do not show what was delivered.
+
+    Raises `RenderFailed`, `Unavailable`.
+    """
+    part, theirs = Part(WHOLE, delivered.region, Subject.DELIVERED), delivered.picture
+    ours = await judging.crops.render(judging.frame, part.region, part.region)
+    both = ours.picture, theirs
+    if ours.picture_leaf == delivered.cut.leaf:
+        judging.exact(part)
+    elif ours.picture.shape != theirs.shape:
+        judging.found(part, Conclusion.WRONG, "the delivered picture has other channels")
+    elif traits.denoises and comparing.looks(*both).are_same:
+        judging.found(part, Conclusion.EQUAL, "", both)
+    elif traits.by_eye:
+        judging.found(part, Conclusion.UNDECIDED, f"{traits.by_eye}; look at the two pictures", both)
+    else:
+        await judging.by_rule(part, ours, theirs, traits.step)
+
+
+async def denoise_again(judging: Judging, delivered: Delivered) -> None:
+    """Denoise the worker's whole proof again, once, and compare it with what was delivered.
+
+    Raises `ValidationFailed` for a proof that is withheld or no proof, `RenderFailed`, `Unavailable`.
+    """
+    if delivered.denoised is None or any(one.tile == WHOLE for one in judging.findings):
+        return
+    ours = await delivered.denoised()
+    is_same = comparing.looks(ours, delivered.picture).are_same
+    judging.found(
+        Part(WHOLE, delivered.region, Subject.DELIVERED),
+        Conclusion.EXACT if is_same else Conclusion.WRONG,
+        "" if is_same else "the delivered picture is not what denoising its proof makes",
+        (ours, delivered.picture),
+    )

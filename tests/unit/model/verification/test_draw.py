@@ -1,0 +1,92 @@
+"""The draw is repeatable, fair, and the same for a longer check as for a shorter one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from veriframe.model.verification.draw import Draw, draw_frames, draw_tiles, odds, seed_of
+
+SEED = seed_of(0x1234, 7, "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4")
+
+
+def test_the_seed_is_specified_to_the_byte() -> None:
+    """docs/verification.md: SHA-256 of one line with the block's hash, the job and the result."""
+    line = b"veriframe-draw 1 0x1234 7 bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4\n"
+    assert hashlib.sha256(line).digest() == SEED
+
+
+def test_a_draw_is_specified_to_the_byte() -> None:
+    """The first 8 bytes of SHA-256 of seed, purpose, space and counter, below the bound."""
+    first = hashlib.sha256(SEED + b"frames 0").digest()
+    assert Draw(SEED, "frames").below(1000) == int.from_bytes(first[:8], "big") % 1000
+
+
+@pytest.mark.parametrize("changed", [(0x1235, 7, "a"), (0x1234, 8, "a"), (0x1234, 7, "b")])
+def test_everything_that_is_committed_to_changes_the_seed(changed: tuple[int, int, str]) -> None:
+    """Another block, job or result draws otherwise."""
+    assert seed_of(0x1234, 7, "a") != seed_of(*changed)
+
+
+def test_numbers_are_equally_likely() -> None:
+    """3000 draws below 3: each number about 1000 times."""
+    draw = Draw(SEED, "test")
+    counts = Counter(draw.below(3) for _ in range(3000))
+    assert all(900 < counts[number] < 1100 for number in range(3))
+
+
+@pytest.mark.parametrize(("frames", "drawn"), [(1, 1), (4, 4), (5, 4), (10, 4), (16, 4), (17, 5), (250, 16)])
+def test_each_of_a_few_frames_and_the_square_root_of_many(frames: int, drawn: int) -> None:
+    """In the job's order, none twice."""
+    found = draw_frames(SEED, range(1, frames + 1))
+    assert len(found) == drawn
+    assert sorted(set(found)) == list(found)
+
+
+def test_each_frame_is_drawn_at_times() -> None:
+    """Over many seeds, each of 10 frames is drawn."""
+    seen = {frame for n in range(50) for frame in draw_frames(seed_of(n, 1, "a"), range(10))}
+    assert seen == set(range(10))
+
+
+@given(
+    tiles=st.integers(1, 600),
+    flat=st.sets(st.integers(0, 599)),
+    wanted=st.integers(0, 40),
+    block=st.integers(0, 2**252),
+)
+def test_tiles_are_drawn_once_each_and_a_longer_check_continues_a_shorter_one(
+    tiles: int, flat: set[int], wanted: int, block: int
+) -> None:
+    """Also where all tiles are flat, or none is."""
+    seed = seed_of(block, 1, "a")
+    drawn = draw_tiles(seed, 3, tiles, sorted(flat), wanted)
+    assert len(drawn) == len(set(drawn)) == min(wanted, tiles)
+    assert set(drawn) <= set(range(tiles))
+    assert drawn == draw_tiles(seed, 3, tiles, sorted(flat), 600)[: len(drawn)]
+
+
+def test_four_of_five_tiles_are_not_flat() -> None:
+    """The fifth one is drawn from all tiles, so that a picture that was made flat is seen, too."""
+    flat = list(range(50, 100))
+    places: list[Counter[bool]] = [Counter() for _ in range(5)]
+    for n in range(200):
+        for place, tile in enumerate(draw_tiles(seed_of(n, 1, "a"), 1, 100, flat, 5)):
+            places[place][tile in flat] += 1
+    assert [place[True] for place in places[:4]] == [0, 0, 0, 0]
+    assert 80 < places[4][True] < 120
+
+
+def test_the_frame_changes_its_tiles() -> None:
+    """Each frame is drawn for by itself."""
+    assert draw_tiles(SEED, 1, 500, [], 8) != draw_tiles(SEED, 2, 500, [], 8)
+
+
+@pytest.mark.parametrize(("share", "tiles", "expected"), [(1.0, 1, 1.0), (0.5, 4, 0.9375), (0.0, 9, 0.0)])
+def test_odds(share: float, tiles: int, expected: float) -> None:
+    """A cheat on a share p is caught by k tiles with 1 - (1 - p)^k."""
+    assert odds(share, tiles) == pytest.approx(expected)

@@ -1,0 +1,58 @@
+"""The rule between machines, on the measured figures of the design and on planted ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from veriframe.model.verification.rule import Answer, Differences, judge
+
+
+def same(value: float, outliers: float = 0.0) -> Differences:
+    """The same difference in each quantile."""
+    return Differences((value, value, value), outliers)
+
+
+MEASURED = {
+    "volume": (6.8e-7, 1.3e-7, 3.7e-3, 6.9e-3, 3.3e-2),
+    "still": (1.3e-6, 3.6e-7, 5.4e-4, 3.9e-3, 1.2e-2),
+    "motion blur": (4.9e-7, 7.5e-8, 2.0e-3, 5.3e-3, 1.5e-2),
+}
+"""Medians: own kernels, another processor, the first 255, 240 and 128 of 256 samples."""
+
+HAIR = (8.3e-3, 7.9e-3, 3.9e-3, 1.9e-2, 7.6e-2)
+
+
+@pytest.mark.parametrize("scene", MEASURED)
+def test_another_processor_is_accepted_and_one_sample_less_is_not(scene: str) -> None:
+    """The figures of three scenes, measured."""
+    kernels, processor, one_less, early, half = MEASURED[scene]
+    assert judge(same(processor), same(kernels), same(early)) is Answer.ACCEPTED
+    for cheat in (one_less, early, half):
+        assert judge(same(cheat), same(kernels), same(early)) is Answer.REJECTED
+
+
+def test_in_hair_rounding_hides_a_few_samples_but_not_half() -> None:
+    """Where paths part early, the honest difference is large."""
+    kernels, processor, one_less, early, half = HAIR
+    assert judge(same(processor), same(kernels), same(early)) is Answer.ACCEPTED
+    assert judge(same(one_less), same(kernels), same(early)) is Answer.ACCEPTED
+    assert judge(same(early), same(kernels), same(early)) is Answer.BETWEEN
+    assert judge(same(half), same(kernels), same(early)) is Answer.REJECTED
+
+
+def test_one_quantile_is_enough_to_reject() -> None:
+    """A cheat on a quarter of a tile's pixels shows in the upper quantile alone."""
+    worker = Differences((0.0, 0.0, 5e-2))
+    assert judge(worker, same(1e-7), same(1e-2)) is Answer.REJECTED
+
+
+def test_scattered_pixels_show_as_outliers() -> None:
+    """A tenth of the pixels changes no quantile."""
+    assert judge(same(0.0, 0.2), same(1e-7), same(1e-2)) is Answer.REJECTED
+    assert judge(same(0.0, 0.05), same(1e-7), same(1e-2)) is Answer.BETWEEN
+    assert judge(same(0.0, 0.01), same(1e-7), same(1e-2)) is Answer.ACCEPTED
+
+
+def test_equal_bits_are_accepted_even_where_this_machine_has_no_rounding() -> None:
+    """Nothing is divided by the honest difference."""
+    assert judge(same(0.0), same(0.0), same(0.0)) is Answer.ACCEPTED
