@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
 from veriframe import disk
 from veriframe.adapters.blender import outcome, outputs, scripts
@@ -21,6 +21,7 @@ from veriframe.adapters.blender.sandbox.run import OUT, Sandbox
 from veriframe.adapters.blender.session import BlenderSession
 from veriframe.errors import Code, JobRejected
 from veriframe.model.bundle.travel import Kind, NamedFile, Shape
+from veriframe.model.others_json import read_json
 from veriframe.model.rendering.frames import RenderLimits
 from veriframe.model.text import printable
 from veriframe.ports.packer import SceneFiles, ScenePacker
@@ -148,9 +149,9 @@ class _File(_Checked):
 
 
 class _Listing(_Checked):
-    files: Annotated[list[_File], Field(max_length=_MOST_FILES)]
-    unknown: Annotated[list[_Text], Field(max_length=1000)]
-    machine: Annotated[list[_Text], Field(max_length=1000)]
+    files: Annotated[list[_File], FailFast(), Field(max_length=_MOST_FILES)]
+    unknown: Annotated[list[_Text], FailFast(), Field(max_length=1000)]
+    machine: Annotated[list[_Text], FailFast(), Field(max_length=1000)]
 
 
 def _read(listing: Path) -> SceneFiles:
@@ -158,8 +159,8 @@ def _read(listing: Path) -> SceneFiles:
     with host_errors.as_unavailable():
         content = listing.read_bytes() if listing.stat().st_size <= _LISTING_BYTES else b""
     try:
-        found = _Listing.model_validate_json(content)
-    except ValidationError:
+        found = _Listing.model_validate(read_json(content))
+    except (ValidationError, ValueError, RecursionError):
         raise JobRejected(
             Code.CORRUPT, "Blender's list of the scene's files cannot be used. Save the scene again."
         ) from None

@@ -12,13 +12,14 @@ from veriframe.errors import Code, JobRejected, ValidationFailed
 from veriframe.model.bundle.job_file import Bundle
 from veriframe.model.bundle.manifest import (
     FILE_NAME,
-    MOST_BYTES,
     PREVIEW_NAME,
     Manifest,
     ManifestFrame,
+    longest,
     parse_manifest,
 )
 from veriframe.model.bundle.misfit import misfit
+from veriframe.model.rendering.frames import ImageFormat
 from veriframe.ports.store import ContentStore, FetchLimits
 
 PREVIEW_BYTES = 16 * 2**20
@@ -38,8 +39,10 @@ class ChunkResults:
         """
         with tempfile.TemporaryDirectory(prefix="veriframe-") as folder:
             target = Path(folder) / FILE_NAME
-            await self._fetch(chunk, FILE_NAME, target, MOST_BYTES)
-            manifest = parse_manifest(await asyncio.to_thread(target.read_bytes))
+            has_layers = bundle.split is not None or bundle.format is ImageFormat.MULTILAYER
+            await self._fetch(chunk, FILE_NAME, target, longest(len(chunk.frames), has_layers=has_layers))
+            content = await asyncio.to_thread(target.read_bytes)
+            manifest = await asyncio.to_thread(parse_manifest, content, len(chunk.frames))
         if why := misfit(manifest, chunk.job, chunk.frames, bundle, size):
             raise ValidationFailed(
                 Code.BAD_MANIFEST,

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from veriframe.errors import Code, JobRejected
 from veriframe.model.content.folder import FolderLimits, check_path
+from veriframe.model.others_json import first_fault, read_json
 from veriframe.model.rendering.frames import ImageFormat, format_frames, parse_frames
 from veriframe.model.rendering.overrides import PASSES, Overrides
 from veriframe.model.text import printable
@@ -82,13 +83,9 @@ def parse_job_file(content: bytes) -> Bundle:
     if len(content) > MOST_BYTES:
         raise _bad(f"it is longer than {MOST_BYTES} bytes")
     try:
-        found = _JobFile.model_validate(json.loads(content, object_pairs_hook=_without_repeats))
+        found = _JobFile.model_validate(read_json(content))
     except ValidationError as error:
-        fault = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(str(part) for part in fault["loc"])
-        raise _bad(
-            f"{printable(place, 80)}: {printable(fault['msg'], 200)}" if place else fault["msg"]
-        ) from None
+        raise _bad(printable(first_fault(error), 300)) from None
     except (ValueError, RecursionError) as error:
         raise _bad(f"it is not JSON: {printable(str(error), 200)}") from None
     return found.bundle()
@@ -148,13 +145,6 @@ def _bad(why: str) -> JobRejected:
     )
 
 
-def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key appears twice")
-    return found
-
-
 class _Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
@@ -197,9 +187,7 @@ _Tile = Annotated[int, Field(ge=0, lt=1024)]
 class _Split(_Strict):
     tiles: Annotated[list[Annotated[int, Field(ge=1, le=32)]], Field(min_length=2, max_length=2)]
     """Columns and rows."""
-    only: (
-        Annotated[list[Annotated[int, Field(ge=0, lt=1024)]], Field(min_length=1, max_length=1024)] | None
-    ) = None
+    only: Annotated[list[_Tile], Field(min_length=1, max_length=1024)] | None = None
     """The tiles that are rendered, counted from 0 at the top left by rows; all if it is left out."""
 
     @model_validator(mode="after")

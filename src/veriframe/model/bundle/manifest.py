@@ -6,10 +6,11 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
 from veriframe.errors import Code, ValidationFailed
 from veriframe.model.bundle.merkle import frames_root
+from veriframe.model.others_json import first_fault, read_json
 from veriframe.model.rendering.frames import LAST_FRAME, MAX_FRAMES
 from veriframe.model.text import printable
 
@@ -18,6 +19,9 @@ PREVIEW_NAME = "preview.jpg"
 FRAMES_FOLDER, PROOF_FOLDER = "frames", "proof"
 MOST_BYTES = 16 * 2**20
 """The longest `manifest.json`: `MAX_FRAMES` frames take 5 MiB."""
+_HEAD_BYTES = 2**17
+"""All but the frames: 64 names of view layers take 113 KiB in escapes."""
+_FRAME_BYTES, _CHANNELS_LENGTH = 2**11, 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,17 +86,29 @@ def write_manifest(manifest: Manifest) -> bytes:
     return json.dumps({"veriframe": 1, **asdict(manifest)}, indent=1, sort_keys=True).encode("ascii") + b"\n"
 
 
-def parse_manifest(content: bytes) -> Manifest:
+def longest(frames: int, *, has_layers: bool) -> int:
+    """The longest `manifest.json` of so many frames, in bytes. Names of layers' channels may be long."""
+    return min(MOST_BYTES, _HEAD_BYTES + frames * (_FRAME_BYTES + has_layers * _CHANNELS_LENGTH))
+
+
+def parse_manifest(content: bytes, most_frames: int = MAX_FRAMES) -> Manifest:
     """Parse `manifest.json`.
 
-    Raises `ValidationFailed` (BAD_MANIFEST): it is not one, or its root is not that of its frames.
+    Raises `ValidationFailed` (BAD_MANIFEST): it is not one, has more than `most_frames`, or its root is not
+    that of its frames.
     """
     if len(content) > MOST_BYTES:
         raise _bad(f"it is longer than {MOST_BYTES} bytes")
     try:
-        found = _Manifest.model_validate_json(content)
-    except (ValidationError, ValueError, RecursionError) as error:
-        raise _bad(printable(_first_fault(error), 300)) from None
+        read = read_json(content)
+        frames = read.get("frames") if isinstance(read, dict) else None
+        if isinstance(frames, list) and len(frames) > most_frames:
+            raise _bad(f"it has {len(frames)} frames, and may have {most_frames}")
+        found = _Manifest.model_validate(read)
+    except ValidationError as error:
+        raise _bad(printable(first_fault(error), 300)) from None
+    except (ValueError, RecursionError) as error:
+        raise _bad(f"it is not JSON: {printable(str(error), 200)}") from None
     manifest = found.value()
     if len({frame.number for frame in manifest.frames}) != len(manifest.frames):
         raise _bad("a frame is named twice")
@@ -104,13 +120,6 @@ def parse_manifest(content: bytes) -> Manifest:
 def schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of `manifest.json`."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_Manifest.model_json_schema()}
-
-
-def _first_fault(error: Exception) -> str:
-    if not isinstance(error, ValidationError):
-        return str(error)
-    fault = error.errors(include_input=False, include_url=False)[0]
-    return f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
 
 
 def _bad(why: str) -> ValidationFailed:
@@ -148,7 +157,7 @@ class _Frame(_Strict):
     file: _FrameFile
     width: _Pixels
     height: _Pixels
-    channels: Annotated[str, Field(max_length=20_000)]
+    channels: Annotated[str, Field(max_length=_CHANNELS_LENGTH)]
     depth: Literal[8, 16, 32]
     size_bytes: _Count
     digest: _Digest
@@ -177,7 +186,7 @@ class _Manifest(_Strict):
     build_hash: _Text
     machine_class: _Text
     settings: dict[Annotated[str, Field(max_length=40)], _Setting]
-    frames: Annotated[tuple[_Frame, ...], Field(min_length=1, max_length=MAX_FRAMES)]
+    frames: Annotated[list[_Frame], FailFast(), Field(min_length=1, max_length=MAX_FRAMES)]
     root: _Digest
     seconds: _Seconds
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError
 
 from veriframe.errors import Code, JobRejected
 from veriframe.model.rendering.blend_file import read_header
@@ -207,7 +207,7 @@ def _clean(value: object) -> object:
 
 # Cut and cleaned before validation: names in scenes need not be valid Unicode.
 _Text = Annotated[str, BeforeValidator(_clean)]
-_Texts = Annotated[list[_Text], Field(max_length=MOST_NAMES)]
+_Texts = Annotated[list[_Text], FailFast(), Field(max_length=MOST_NAMES)]
 _Count = Annotated[int, Field(ge=0, lt=2**31)]
 _Frame = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 
@@ -237,7 +237,7 @@ class _Report(_Checked):
     frame_end: _Frame
     camera: _Text
     view_layers: _Texts
-    missing: Annotated[list[_Missing], Field(max_length=MOST_NAMES)]
+    missing: Annotated[list[_Missing], FailFast(), Field(max_length=MOST_NAMES)]
     scripts: _Texts
     risky: _Texts
     outputs: _Texts

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
+from tests.decoding import script
 from tests.fakes.renderer import FakeRenderer
 from tests.unit.creator.stage import STRK, Stage
 
@@ -40,9 +41,10 @@ def picture(number: int, size: tuple[int, int] = (16, 8)) -> bytes:
 
 
 def digest_of(content: bytes) -> str:
-    """The digest of its pixels as the fake renderer has it."""
+    """The digest of its pixels."""
     with Image.open(io.BytesIO(content)) as image:
-        return hashlib.sha256(image.tobytes()).hexdigest()
+        pixels = np.asarray(image.convert("RGB"))
+    return str(script("pixel_digest").digest({name: pixels[:, :, n] for n, name in enumerate("RGB")}))
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """`manifest.json`: written as it is read, and refused if it is anything else."""
 
 import json
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from veriframe.model.bundle.manifest import (
     Manifest,
     ManifestFrame,
     Proof,
+    longest,
     parse_manifest,
     root_of,
     schema,
@@ -107,3 +109,47 @@ def test_what_is_no_manifest(content: bytes) -> None:
 def test_the_schema() -> None:
     """The published schema is as strict as the program."""
     assert schema()["additionalProperties"] is False
+
+
+_MANY = 20_000
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"frames": [{}] * _MANY},
+        {"settings": {f"{number:x}": {} for number in range(_MANY)}},
+        {"frames": [{f"{number:x}": 0 for number in range(_MANY)}]},
+        {f"{number:x}": 0 for number in range(_MANY)},
+        {"settings": {"engine": [{}] * _MANY}},
+    ],
+)
+def test_faults_without_end(changes: dict[str, object]) -> None:
+    """fault_280: the first fault is told, and no other is made: memory stays that of the JSON itself."""
+    content = json.dumps({**json.loads(write_manifest(MANIFEST)), **changes}).encode()
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValidationFailed) as refused:
+            parse_manifest(content)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert refused.value.code is Code.BAD_MANIFEST
+    assert peak < 64 * len(content)
+
+
+def test_more_frames_than_the_chunk_has() -> None:
+    """fault_280: they are counted before any is looked at."""
+    with pytest.raises(ValidationFailed, match="2 frames, and may have 1"):
+        parse_manifest(write_manifest(MANIFEST), most_frames=1)
+
+
+def test_the_longest_manifest_of_a_chunk() -> None:
+    """It fits, with the longest names of channels and view layers; without layers it is far shorter."""
+    layers = [chr(0x1F600) * 63] * 64
+    named = replace(MANIFEST, settings={**MANIFEST.settings, "view_layers": layers})
+    assert len(write_manifest(named)) < longest(2, has_layers=False) < 2**18
+    frames = tuple(replace(frame(n), number=1_000_000 + n, channels="V" * 20_000) for n in range(5))
+    content = write_manifest(replace(named, frames=frames, root=root_of(frames)))
+    assert len(content) < longest(5, has_layers=True) < 2**18
+    assert parse_manifest(content, 5).frames == frames

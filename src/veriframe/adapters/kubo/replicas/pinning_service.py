@@ -50,12 +50,12 @@ class _Status(_Message):
     requestid: str = Field(min_length=1, max_length=200)
     status: Literal["queued", "pinning", "pinned", "failed"]
     pin: _Content
-    delegates: list[str] = Field(default_factory=list, max_length=1000)
+    delegates: list[str] = Field(default_factory=list, max_length=1000, fail_fast=True)
     info: dict[str, Any] | None = None
 
 
 class _Results(_Message):
-    results: list[_Status] | None = Field(None, max_length=1000)
+    results: list[_Status] | None = Field(None, max_length=1000, fail_fast=True)
 
 
 class _Reason(_Message):
