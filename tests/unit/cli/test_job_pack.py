@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,10 @@ from typer.testing import CliRunner, Result
 
 from veriframe.cli.app import app
 from veriframe.creator.packing.packing import Packing
-from veriframe.errors import SettingsError
+from veriframe.errors import Code, JobRejected, SettingsError
 from veriframe.model.bundle.job_file import parse_job_file
 from veriframe.model.bundle.travel import Kind, NamedFile, Shape
-from veriframe.model.rendering.scene import SceneLimits
+from veriframe.model.rendering.scene import MissingFile, SceneLimits
 
 
 class Desk:
@@ -48,19 +49,20 @@ class Desk:
 
     def call(self, *options: str) -> tuple[int, str, str]:
         """Exit code, stdout, stderr."""
-        done = self._invoke(*options)
+        done = self.invoke(*options)
         return done.exit_code, done.stdout, done.stderr
 
     def refusal(self, *options: str) -> str:
         """What is said of options for which the program ends with 2."""
-        done = self._invoke(*options)
+        done = self.invoke(*options)
         if done.exit_code == 2:
             return done.stderr
         # `main` gives the code of settings to this error.
         assert isinstance(done.exception, SettingsError), done.output
         return str(done.exception)
 
-    def _invoke(self, *options: str) -> Result:
+    def invoke(self, *options: str) -> Result:
+        """Run the command."""
         words = ["job", "pack", str(self.scene), "-o", str(self.target), *options]
         return CliRunner().invoke(app, ["--home", str(self.home.parent / "veriframe"), *words])
 
@@ -140,6 +142,34 @@ def test_a_wrong_option_is_named(desk: Desk, option: str, value: str) -> None:
     assert option in told
     assert "job.json" not in told
     assert not desk.target.exists()
+
+
+@pytest.mark.parametrize("place", ["file/bundle", "shot", "shot/shot.blend"])
+def test_a_place_that_cannot_be_used_is_refused_at_once(desk: Desk, place: str) -> None:
+    """fault_234: before the scene is opened, and nothing is made."""
+    (desk.home.parent / "file").touch()
+    desk.target = desk.home.parent / place
+    assert "Pass a" in desk.refusal()
+    assert desk.packer.shown == []
+    desk.target = desk.home.parent / "new" / "folder"
+    desk.scene = desk.home / "absent.blend"
+    desk.refusal()
+    assert not (desk.home.parent / "new").exists()
+
+
+def test_a_missing_texture_is_named_once(desk: Desk) -> None:
+    """fault_235: by the path that was looked for, and not again by its block's name."""
+    desk.name(desk.home / "lost.png")
+    lost = MissingFile(kind="image", name="Image.001", path="//lost.png", used=True)
+    seen = Script(inspection=replace(Script().inspection, missing=(lost,)))
+    desk.renderer.scripts[b"BLENDER"] = seen
+    done = desk.invoke()
+    assert isinstance(done.exception, JobRejected)
+    assert done.exception.code is Code.MISSING_FILES
+    told = done.stderr + str(done.exception)
+    assert told.count("lost.png") == 1
+    assert "Image.001" not in told
+    assert "Find Missing Files" in told
 
 
 def test_options_that_exclude_one_another_are_named(desk: Desk) -> None:

@@ -18,6 +18,9 @@ from veriframe.model.rendering.frames import format_frames
 
 COLUMNS = ("order", "scene", "age", "frames", "chunks", "paid", "in escrow")
 
+NARROW_COLUMNS = ("order", "scene", "frames", "chunks", "in escrow")
+"""Those of a terminal that is narrower than 80 characters."""
+
 STYLES = {
     ChunkState.OPEN: ("o", "bright_black"),
     ChunkState.UNDER_WAY: ("w", "yellow"),

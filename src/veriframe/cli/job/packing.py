@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,11 +15,12 @@ from veriframe.cli.display import show
 from veriframe.cli.display.activity import activity
 from veriframe.cli.job import bundle_options as wanted
 from veriframe.cli.job import options
+from veriframe.errors import Code, JobRejected
 from veriframe.settings import to_fri
 
 if TYPE_CHECKING:
     from veriframe.creator.packing.packing import Packing
-    from veriframe.creator.packing.values import Comparison, Packed
+    from veriframe.creator.packing.values import Comparison, Found, Packed
     from veriframe.model.bundle.estimate import Estimate
     from veriframe.model.bundle.options import BundleOptions
 
@@ -80,14 +83,16 @@ async def pack_and_check(
     """Pack a scene, say what goes into the bundle, compare and estimate. Raises as `Packing` does."""
     from veriframe.cli.display import bundle_view  # noqa: PLC0415 - other commands do not need it
     from veriframe.creator.packing.packing import check_options, with_chunk  # noqa: PLC0415
+    from veriframe.creator.packing.writing import refuse_target  # noqa: PLC0415
 
     check_options(asked)
+    await asyncio.to_thread(refuse_target, target)
     with activity("starting the sandbox"):
         packing = await packing_of_settings()
     with activity(f"looking for the files of {scene.name}"):
         found = await packing.find(scene)
     bundle_view.say_found(found)
-    with activity("writing the bundle"):
+    with activity("writing the bundle"), _named_once(found):
         packed = await packing.write(found, target, asked)
     if not is_checked:
         return packed, None, None
@@ -97,6 +102,19 @@ async def pack_and_check(
         estimate = await packing.estimate(packed, hour_fri())
     packed = await asyncio.to_thread(with_chunk, packed, estimate.chunk)
     return packed, comparison, estimate
+
+
+@contextmanager
+def _named_once(found: Found) -> Iterator[None]:
+    """What could not travel was told with its path: the inspection would name it again, by its block."""
+    try:
+        yield
+    except JobRejected as error:
+        if error.code is not Code.MISSING_FILES or not any(left.is_used for left in found.left_out):
+            raise
+        raise JobRejected(
+            error.code, "Without what was left out no worker takes the scene. Correct it, as said above."
+        ) from error
 
 
 async def packing_of_settings() -> Packing:

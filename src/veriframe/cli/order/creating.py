@@ -88,7 +88,6 @@ def create(
     as_json: options.AsJson = False,
 ) -> None:
     """Pack a scene, show what it will cost, and post it: one upload, one transaction. It becomes public."""
-    consent.need_terminal(yes, "The scene becomes public")
     opening.refuse_other_makers("order")
     given = wanted.Given(
         frames=frames,
@@ -108,6 +107,8 @@ def create(
         frame_seconds=frame_seconds,
     )
     _check_money(price, reward)
+    sources.check_named(scene, again, given)
+    consent.need_terminal(yes, "The scene becomes public")
     terms = {
         "bond_fri": bond,
         "deadline_seconds": deadline,

@@ -14,6 +14,9 @@ from veriframe.model.registry.job import NOBODY
 
 UNKNOWN_ORDERS = UNKNOWN_ACCOUNT.replace("jobs", "orders")
 
+NARROW = 80
+"""Below so many characters, a list has fewer columns."""
+
 
 def list_orders(
     everybody: Annotated[bool, typer.Option("--all", help="Include other creators' orders.")] = False,
@@ -33,7 +36,11 @@ def list_orders(
         show.err.print("There is no order yet. `veriframe order create` posts one.", markup=False)
     rows = [order_view.row(status) for status in found]
     if rows or not show.out.is_terminal:
-        show.table("Orders", order_view.COLUMNS, rows)
+        columns: tuple[str, ...] = order_view.COLUMNS
+        if show.out.is_terminal and show.out.width < NARROW:
+            kept = [columns.index(name) for name in order_view.NARROW_COLUMNS]
+            columns, rows = order_view.NARROW_COLUMNS, [tuple(row[at] for at in kept) for row in rows]
+        show.table("Orders", columns, rows)
 
 
 def show_order(number: options.Number, as_json: options.AsJson = False) -> None:

@@ -74,6 +74,15 @@ class Source:
         return replace(self, bundle=with_frame_limit(self.bundle, self.size, lease_seconds))
 
 
+def check_named(scene: Path | None, again: int | None, given: wanted.Given) -> None:
+    """Raise `SettingsError` for arguments that cannot be used, before anything is asked or read."""
+    if (scene is None) == (again is None):
+        raise SettingsError("Pass a scene, or a folder with a bundle, or --again with an order's number.")
+    given.options()
+    if scene is not None and not scene.exists():
+        raise SettingsError(f"There is no {scene}. Pass a .blend file, or a folder that `job pack` made.")
+
+
 @contextmanager
 def opened(
     scene: Path | None,
@@ -87,8 +96,6 @@ def opened(
 
     Raises `SettingsError`, and whatever packing and the registry raise.
     """
-    if (scene is None) == (again is None):
-        raise SettingsError("Pass a scene, or a folder with a bundle, or --again with an order's number.")
     if again is not None:
         yield _earlier(again, given, skip_existing)
     elif scene is not None and scene.is_dir():

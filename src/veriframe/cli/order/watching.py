@@ -12,6 +12,7 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
+from veriframe.causes import cause_of
 from veriframe.cli import context
 from veriframe.cli.display import order_view, show
 from veriframe.cli.order import acting, options
@@ -50,8 +51,13 @@ def watch(
     """Follow an order until it is over: chunks, frames, money and time. Exits with 6 if some were lost."""
     orders = acting.orders()
     poll_seconds = context.current().settings.poll_seconds
-    if previews is not None and not previews.is_dir():
-        raise SettingsError(f"--previews {previews} is not a folder. Pass an existing one.")
+    if previews is not None:
+        try:
+            previews.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(
+                f"--previews {previews} cannot be used: {cause_of(error)}. Pass a folder that you can write."
+            ) from error
     with _view(as_json=as_json) as view:
         polls = orders.followed(number, poll_seconds)
         last = context.follow(_follow(polls, view, orders.jobs.store, previews, to_result=to_result))
@@ -95,12 +101,18 @@ async def _preview(chunk: Chunk, store: ContentStore, folder: Path) -> str:
     return f"job {chunk.job.id}: {target}"
 
 
+def _when(chunk: Chunk) -> tuple[int, int]:
+    """When a chunk got into its state, in chain seconds; those whose time is not known come last."""
+    at = chunk.job.claimed_at if chunk.state is ChunkState.UNDER_WAY else chunk.came_at
+    return at or chunk.now, chunk.job.id
+
+
 class _Lines:
     """A line for each change."""
 
     def show(self, status: OrderStatus, changed: list[Chunk]) -> None:
-        """Print what has changed."""
-        for chunk in changed:
+        """Print what has changed, in the order in which it happened."""
+        for chunk in sorted(changed, key=_when):
             show.line(show.clean(order_view.sentence(status, chunk)))
 
     def say(self, line: str) -> None:
@@ -135,7 +147,7 @@ class _Screen(_Lines):
 
     def show(self, status: OrderStatus, changed: list[Chunk]) -> None:
         """Draw it."""
-        self._said += [order_view.sentence(status, chunk) for chunk in changed]
+        self._said += [order_view.sentence(status, chunk) for chunk in sorted(changed, key=_when)]
         self._status = status
         self._draw()
 

@@ -26,7 +26,8 @@ def require_room(folder: Path, frames: Sequence[ManifestFrame], disk_free_bytes:
     if free < needed:
         raise HostUnavailable(
             f"The next frames need {format_size(needed)} at {folder}, with disk_free_bytes, and "
-            f"{format_size(free)} is free. Free some disk, or set disk_free_bytes lower."
+            f"{format_size(free)} is free. Free some disk, pass a folder on another one with -o, or set "
+            "disk_free_bytes lower; then fetch again: frames that are there stay."
         )
 
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from veriframe import disk
+from veriframe.causes import cause_of
 from veriframe.creator.orders.arriving import BATCH, arrive, require_room
 from veriframe.creator.orders.fetched import FetchedFrames, bad_frames, missing_of, other_pixels, taken
 from veriframe.creator.orders.kept_frames import KeptFrames
 from veriframe.creator.orders.notes import OrderNote
 from veriframe.creator.orders.results import ChunkResults, frames_per_second, usable_rate
 from veriframe.creator.orders.values import Chunk, OrderStatus
-from veriframe.errors import Code, JobError, ValidationFailed
+from veriframe.errors import Code, HostUnavailable, JobError, ValidationFailed
 from veriframe.model.bundle.job_file import Bundle
 from veriframe.model.bundle.manifest import ManifestFrame
 from veriframe.model.rendering.frames import Frame, RenderTask, frame_file
@@ -53,6 +54,19 @@ class FrameFetching:
     async def fetch(self, status: OrderStatus) -> FetchedFrames:
         """Fetch all that has come. What is at fault or has not come is told, and the rest goes on."""
         self.kept.open()
+        try:
+            return await self._fetch(status)
+        except (HostUnavailable, OSError) as error:
+            # What has arrived would only fill the disk; after another outage, it is kept for the next time.
+            await asyncio.to_thread(disk.remove, self.kept.folder / WORK)
+            if isinstance(error, HostUnavailable):
+                raise
+            raise HostUnavailable(
+                f"{self.kept.folder} cannot be written: {cause_of(error)}. Free some disk, or pass a folder"
+                " on another one with -o, and fetch again: frames that are there stay."
+            ) from error
+
+    async def _fetch(self, status: OrderStatus) -> FetchedFrames:
         found = FetchedFrames(folder=self.kept.folder)
         for chunk in status.chunks:
             bundle = status.bundles.get(chunk.job.order.id)

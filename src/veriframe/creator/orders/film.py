@@ -50,8 +50,9 @@ def plan_film(
     unknown = [number for number in there if kept.is_unchecked(files[number].name)]
     if unknown and not unchecked:
         raise SettingsError(
-            f"In {kept.folder}, {counted(len(unknown), 'frame')} had no check, or changed since, as copies do; "
-            "a film decodes all. Fetch the frames to this folder on a machine with a sandbox, or pass --no-check."
+            f"In {kept.folder}, {counted(len(unknown), 'frame')} had no check, or changed since, as copies"
+            " do; a film decodes all. Fetch the frames to this folder on a machine with a sandbox, or pass"
+            " --no-check."
         )
     chosen, last = list[Path](), files[there[0]]
     for number in numbers:

@@ -91,6 +91,8 @@ class Packing:
     async def write(self, found: Found, target: Path, asked: BundleOptions) -> Packed:
         """Write the bundle of what was found."""
         await asyncio.to_thread(writing.refuse_target, target)
+        with writing.as_settings_error(target):
+            await asyncio.to_thread(partial(target.parent.mkdir, parents=True, exist_ok=True))
         folder = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
         try:
             traces = list(await asyncio.to_thread(writing.copy_files, found, folder))

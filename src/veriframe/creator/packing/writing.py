@@ -47,13 +47,20 @@ def regular(scene: Path) -> Path:
 
 
 def refuse_target(target: Path) -> None:
-    """Raise `SettingsError` if a bundle cannot be written there: the folder must be new, or empty."""
+    """Raise `SettingsError` if a bundle cannot be written there: the folder must be new, or empty.
+
+    Nothing is made yet.
+    """
     with as_settings_error(target):
         if target.is_symlink() or (target.exists() and not target.is_dir()):
             raise SettingsError(f"{target} already exists. Pass a new folder.")
         if target.is_dir() and any(target.iterdir()):
             raise SettingsError(f"{target} is not empty. Pass a new folder, or remove it first.")
-        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = next(folder for folder in target.absolute().parents if os.path.lexists(folder))
+        if not folder.is_dir():
+            raise SettingsError(f"{folder} is not a folder. Pass another path.")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise SettingsError(f"{folder} may not be written. Pass a path in a folder of yours.")
 
 
 def put(folder: Path, target: Path) -> None:

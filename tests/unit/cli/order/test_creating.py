@@ -16,7 +16,7 @@ from veriframe.cli.job import packing
 from veriframe.creator.packing.values import Comparison, Packed
 from veriframe.errors import SettingsError
 from veriframe.model.bundle.estimate import Estimate
-from veriframe.model.bundle.job_file import Bundle, Split, parse_job_file
+from veriframe.model.bundle.job_file import Bundle, parse_job_file
 from veriframe.model.bundle.options import BundleOptions
 from veriframe.model.rendering.frames import ImageFormat
 from veriframe.model.rendering.scene import SceneVerdict
@@ -30,6 +30,10 @@ ESTIMATE = Estimate(
     lease_seconds=5400,
     price_fri=STRK,
 )
+
+
+def _scene(studio: Studio) -> str:
+    return str(studio.bundle() / "shot.blend")
 
 
 def _job_file(studio: Studio, job_id: int) -> Bundle:
@@ -58,7 +62,7 @@ def test_nothing_is_posted_without_a_yes(shell: Shell, studio: Studio) -> None:
     result = shell.run("create", str(studio.bundle()), "--reward", "1", typed="n\n")
     assert (result.exit_code, studio.shared.moves, studio.store.folders) == (1, [], {})
     assert result.stderr.index("rewards") < result.stderr.index("Post it?")
-    assert "--yes" in str(shell.refusal("create", "absent", "--reward", "1"))
+    assert "--yes" in str(shell.refusal("create", str(studio.bundle()), "--reward", "1"))
 
 
 def test_options_go_before_the_folders_own(shell: Shell, studio: Studio) -> None:
@@ -98,24 +102,6 @@ def test_lost_frames_become_a_new_order(shell: Shell, studio: Studio) -> None:
     assert terms[0].lease_seconds == terms[1].lease_seconds == 7200
     # Four frames in a chunk before, two now.
     assert terms[0].reward_fri == 2 * terms[1].reward_fri
-
-
-def test_a_lost_tile_is_ordered_again_alone(shell: Shell, studio: Studio) -> None:
-    """fault_226: at the reward of a tile; once it is ordered, it is not lost; all of it with --tiles."""
-    folder = studio.bundle(replace(BUNDLE, frames=(7,), chunk=1, split=Split(columns=2, rows=2)))
-    shell.run("create", str(folder), "--price", "0.4", "--yes")
-    assert shell.run("cancel", "1", "--jobs", "3").exit_code == 0
-    result = shell.run("create", "--again", "1", "--yes")
-    assert result.exit_code == 0, result.output
-    assert "tile 3 of one picture, 2×2" in result.stderr
-    posted = _job_file(studio, 5)
-    assert posted == replace(BUNDLE, frames=(7,), chunk=1, split=Split(columns=2, rows=2, only=(2,)))
-    assert studio.shared.jobs[5].terms.reward_fri == STRK // 10
-    assert "no later order" in str(shell.refusal("create", "--again", "1", "--yes"))
-    shell.run("cancel", "1")
-    shell.run("cancel", "2")
-    assert shell.run("create", "--again", "1", "--tiles", "2x2", "--yes").exit_code == 0
-    assert _job_file(studio, 6).split == Split(columns=2, rows=2)
 
 
 def test_an_order_without_lost_frames_is_not_posted_again(shell: Shell, studio: Studio) -> None:
@@ -185,7 +171,16 @@ def test_a_lease_without_an_estimate_is_warned_of(
     enough = ("--chunk", "4", "--frame-seconds", "20", "--lease", "4h")
     assert "nothing was estimated" not in shell.run(*asked, "6-9", *enough).stderr
     _packs(monkeypatch, studio)
-    estimated = shell.run("create", "shot.blend", "--frames", "1-10", "--samples", "8", "--yes", "--anyway")
+    estimated = shell.run(
+        "create",
+        str(studio.bundle() / "shot.blend"),
+        "--frames",
+        "1-10",
+        "--samples",
+        "8",
+        "--yes",
+        "--anyway",
+    )
     assert estimated.exit_code == 0, estimated.output
     assert "nothing was estimated" not in estimated.stderr
 
@@ -249,7 +244,7 @@ def test_a_scene_is_packed_and_estimated_first(
 ) -> None:
     """The estimate gives chunk, lease and, if nothing was offered, the price."""
     asked = _packs(monkeypatch, studio)
-    result = shell.run("create", "shot.blend", "--frames", "1-10", "--samples", "8", "--yes")
+    result = shell.run("create", _scene(studio), "--frames", "1-10", "--samples", "8", "--yes")
     assert result.exit_code == 0, result.output
     assert asked[0].frames == tuple(range(1, 11))
     for fact in ("1m30s ± 9s", "0.1 STRK a frame", "2 of 5 frames", "It glows."):
@@ -265,7 +260,7 @@ def test_a_bundle_that_renders_another_picture_is_not_posted(
 ) -> None:
     """fault_164: the difference is named, before anything is asked."""
     _packs(monkeypatch, studio, difference="it lacks smoke.vdb")
-    refused = shell.refusal("create", "shot.blend", "--frames", "1-10", "--price", "1", "--yes")
+    refused = shell.refusal("create", _scene(studio), "--frames", "1-10", "--price", "1", "--yes")
     assert "smoke.vdb" in str(refused)
     assert (studio.shared.moves, studio.store.folders) == ([], {})
 
@@ -275,7 +270,7 @@ def test_a_bundle_that_lacks_a_used_file_is_not_posted(
 ) -> None:
     """fault_130: equal pixels tell nothing, since neither picture had it."""
     _packs(monkeypatch, studio, lacking="mesh cache “a.pc2”")
-    refused = shell.refusal("create", "shot.blend", "--frames", "1-10", "--price", "1", "--yes")
+    refused = shell.refusal("create", _scene(studio), "--frames", "1-10", "--price", "1", "--yes")
     assert "a.pc2" in str(refused)
     assert "another picture" not in str(refused)
     assert (studio.shared.moves, studio.store.folders) == ([], {})

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from tests.unit.cli.shell import Shell, lines, plain
 from tests.unit.creator.orders.studio import BUNDLE, Studio
 from tests.unit.creator.stage import STRK
 
 from veriframe.cli import context
+from veriframe.cli.display import show
 from veriframe.errors import SettingsError
 
 
@@ -207,3 +210,41 @@ def test_a_single_chunk_is_no_plural(shell: Shell, studio: Studio) -> None:
     assert "1, job 1 " in told
     assert "0 of 1 frame " in told
     assert not re.search(r"\b1 (?:frames|jobs|chunks)\b", told)
+
+
+def test_previews_make_their_folder(shell: Shell, studio: Studio) -> None:
+    """fault_236: also one within another; a file in its place is refused with the option."""
+    _post(shell, studio)
+    _deliver(studio, 0)
+    folder = studio.folder / "some" / "previews"
+    shell.run("cancel", "1")
+    shell.run("watch", "1", "--result", "--previews", str(folder))
+    assert [file.name for file in folder.iterdir()] == ["job-1.jpg"]
+    (studio.folder / "file").touch()
+    assert "--previews" in str(shell.refusal("watch", "1", "--previews", str(studio.folder / "file")))
+
+
+def test_plain_lines_come_in_the_order_of_what_happened(shell: Shell, studio: Studio) -> None:
+    """fault_236: the third chunk came first, whatever its number."""
+    _post(shell, studio)
+    _deliver(studio, 2)
+    studio.shared.now += 60
+    _deliver(studio, 0)
+    shell.run("cancel", "1", "--jobs", "2")
+    told = shell.run("watch", "1", "--result").stdout.splitlines()
+    came = [line.split("(")[1].split(")")[0] for line in told if " there (" in line]
+    assert came == ["job 3", "job 1"]
+
+
+def test_a_narrow_terminal_has_fewer_columns(
+    shell: Shell, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fault_236: at 60 characters every cell is whole."""
+    _post(shell, studio)
+    console = Console(width=60, force_terminal=True, color_system=None, file=(drawn := io.StringIO()))
+    monkeypatch.setattr(show, "out", console)
+    assert shell.run("list").exit_code == 0
+    text = drawn.getvalue()
+    assert max(map(len, text.splitlines())) <= 60
+    for word in ("order", "shot.blend", "0/10", "3 open", "0.6 STRK"):
+        assert word in text, text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +11,9 @@ import pytest
 from tests.fakes.store import FakeStore
 from tests.unit.creator.orders.studio import BUNDLE, RATE, Studio, picture
 
+from veriframe.creator.orders.fetching import WORK
 from veriframe.creator.orders.kept_frames import RECORD
-from veriframe.errors import SettingsError, StoreUnavailable
+from veriframe.errors import HostUnavailable, SettingsError, StoreUnavailable
 from veriframe.model.bundle.misfit import misfit
 from veriframe.ports.store import Fetched, FetchLimits, OnTransfer, ignore_transfer
 
@@ -183,3 +186,30 @@ async def test_a_folder_that_cannot_be_written_is_refused(studio: Studio) -> Non
     (studio.folder / "out").write_bytes(b"a file")
     with pytest.raises(SettingsError):
         await studio.fetch(number)
+
+
+@pytest.mark.parametrize("full", ["room", "write"])
+async def test_a_full_disk_leaves_no_work_behind(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, full: str
+) -> None:
+    """fault_236: with the remedy; what is right stays, and after an outage what has arrived."""
+    number = (await studio.ordered()).number
+    for chunk in (await studio.status(number)).chunks:
+        await studio.deliver(chunk)
+
+    def put(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if full == "room":
+        usage = shutil.disk_usage(studio.folder)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=0))
+        work = studio.folder / "out" / WORK / "1"
+        work.mkdir(parents=True)
+        (work / "frame_0001.png").write_bytes(b"half")
+    else:
+        monkeypatch.setattr("veriframe.creator.orders.fetching._copy", put)
+        (studio.folder / "out").mkdir()
+        (studio.folder / "out" / "frame_0001.png").write_bytes(picture(1))
+    with pytest.raises(HostUnavailable, match="-o"):
+        await studio.fetch(number)
+    assert not (studio.folder / "out" / WORK).exists()
