@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from veriframe import disk
 from veriframe.assets import Asset
+from veriframe.model.bundle.chunks import with_border
 from veriframe.model.rendering.frames import ImageFormat, Region, RenderTask, frame_file, proof_file
 from veriframe.model.verification.rule import STOP_EARLY
 from veriframe.ports.renderer import Cut, CutKind, CutSamples, Kernel, Renderer, RenderSession
@@ -99,49 +101,84 @@ class Crops:
     folder: Path
     made: int = 0
 
-    async def render(self, frame: int, wanted: Region, shown: Region, way: Way = Way.OURS) -> Crop:
-        """Render `shown` of a frame, and cut `wanted` out of it; both in pixels of the whole picture."""
+    async def render(self, frame: int, region: Region, way: Way = Way.OURS) -> Crop:
+        """Render a part of a frame, in pixels of the whole picture, with what its pixels depend on."""
+        (crop,) = await self.render_all(frame, [region], way)
+        return crop
+
+    async def render_all(
+        self,
+        frame: int,
+        regions: Sequence[Region],
+        way: Way = Way.OURS,
+        on_part: Callable[[], None] = lambda: None,
+    ) -> Sequence[Crop]:
+        """The same for several parts, which are decoded together. `on_part` hears of each."""
+        self.made += 1
+        out = self.folder / f"crops-{self.made}"
+        await asyncio.to_thread(out.mkdir)
+        try:
+            async with self._session(way) as session:
+                for place, region in enumerate(regions):
+                    await self._render(session, frame, region, out / str(place), way)
+                    on_part()
+            return await self._decode(frame, regions, out)
+        finally:
+            await asyncio.to_thread(disk.remove, out)
+
+    @asynccontextmanager
+    async def _session(self, way: Way) -> AsyncIterator[RenderSession]:
         if way is Way.FRESH:
             async with self.sessions.fresh() as session:
-                return await self._render(session, frame, wanted, shown, way)
-        kernel = Kernel.SSE if way is Way.OTHER_KERNEL else Kernel.BEST
-        return await self._render(await self.sessions.get(kernel), frame, wanted, shown, way)
+                yield session
+        else:
+            yield await self.sessions.get(Kernel.SSE if way is Way.OTHER_KERNEL else Kernel.BEST)
 
-    async def _render(
-        self, session: RenderSession, frame: int, wanted: Region, shown: Region, way: Way
-    ) -> Crop:
-        is_whole = (shown.width, shown.height) == self.size
+    async def _render(self, session: RenderSession, frame: int, region: Region, out: Path, way: Way) -> None:
+        shown = self._shown(region)
         task = replace(
             self.task,
             frames=(frame,),
-            region=None if is_whole else shown,
+            region=None if (shown.width, shown.height) == self.size else shown,
             has_thumbnail=False,
             stop_early=STOP_EARLY if way is Way.STOPPED_EARLY else None,
         )
-        self.made += 1
-        out = self.folder / f"crop-{self.made}"
         await asyncio.to_thread(out.mkdir)
-        try:
-            async for _ in session.frames(task, out):
-                pass
-            picture = Cut(
-                file=out / frame_file(frame, task.format),
-                kind=KINDS[task.format],
-                shown=shown,
-                wanted=wanted,
+        async for _ in session.frames(task, out):
+            pass
+
+    def _shown(self, region: Region) -> Region:
+        """What is rendered: adaptive sampling and denoising look at a tile's neighbours."""
+        is_whole = (region.width, region.height) == self.size
+        return region if is_whole else with_border(region, self.size)
+
+    async def _decode(self, frame: int, regions: Sequence[Region], out: Path) -> Sequence[Crop]:
+        pictures = [
+            Cut(
+                file=out / str(place) / frame_file(frame, self.task.format),
+                kind=KINDS[self.task.format],
+                shown=self._shown(region),
+                wanted=region,
                 size=self.size,
             )
-            proof = replace(picture, file=out / proof_file(frame), kind=CutKind.RAW_PROOF)
-            found = await self.sessions.renderer.cut([picture, proof] if task.has_proof else [picture])
-        finally:
-            await asyncio.to_thread(disk.remove, out)
-        noisy = found[1] if task.has_proof else None
-        return Crop(
-            picture=samples_of(found[0]),
-            picture_leaf=found[0].leaf,
-            noisy=None if noisy is None else samples_of(noisy),
-            leaf=None if noisy is None else noisy.leaf,
-        )
+            for place, region in enumerate(regions)
+        ]
+        proofs = [
+            replace(cut, file=cut.file.with_name(proof_file(frame)), kind=CutKind.RAW_PROOF)
+            for cut in (pictures if self.task.has_proof else ())
+        ]
+        found = await self.sessions.renderer.cut([*pictures, *proofs])
+        shown: Sequence[CutSamples] = found[: len(pictures)]
+        noisy: Sequence[CutSamples | None] = found[len(pictures) :] or [None] * len(pictures)
+        return [
+            Crop(
+                picture=samples_of(picture),
+                picture_leaf=picture.leaf,
+                noisy=None if proof is None else samples_of(proof),
+                leaf=None if proof is None else proof.leaf,
+            )
+            for picture, proof in zip(shown, noisy, strict=True)
+        ]
 
 
 def samples_of(cut: CutSamples) -> Samples:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from veriframe.errors import Code, ValidationFailed
-from veriframe.model.bundle.chunks import with_border
 from veriframe.model.rendering.frames import Region
 from veriframe.model.verification.draw import draw_tiles
 from veriframe.model.verification.findings import FrameFinding, Subject
@@ -17,6 +16,9 @@ from veriframe.verifier.crops import Crop, part_of, samples_of
 from veriframe.verifier.judging import Judging
 from veriframe.verifier.values import Delivered, Part, Plan, Traits
 from veriframe.verifier.whole_frame import denoise_again, render_whole
+
+ENOUGH_WRONG = 4
+"""After so many wrong tiles of a frame, the others are not compared: nothing they show changes what it is."""
 
 MOST_TILES = 16
 """As many tiles of a frame are drawn before the rule leaves it undecided."""
@@ -41,10 +43,12 @@ class FrameCheck:
         if not is_whole or (delivered.leaves is not None and self.traits.tiles_show_noisy):
             suspects = self._suspects(delivered, plan)
             drawn = self._drawn(delivered, suspects, plan)
-            for place, tile in enumerate(drawn):
-                if place >= plan.tiles + len(suspects) and not self.judging.is_between:
+            first = len(suspects) + plan.tiles
+            await self._tiles(drawn[:first], delivered, is_whole=is_whole)
+            for tile in drawn[first:]:
+                if not self.judging.is_between:
                     break
-                await self._tile(tile, delivered, is_whole=is_whole)
+                await self._tiles([tile], delivered, is_whole=is_whole)
         if is_whole:
             await render_whole(self.judging, delivered, self.traits)
             self.on_tile()
@@ -63,16 +67,17 @@ class FrameCheck:
         suspects = plan.request.suspects.get(self.judging.frame, ())
         return [tile for tile in dict.fromkeys(suspects) if 0 <= tile < delivered.grid.count]
 
-    async def _tile(self, tile: int, delivered: Delivered, *, is_whole: bool) -> None:
-        """Render one tile again; compare what was rendered with the proof, and then what was delivered."""
-        region = moved(delivered.grid.region(tile), delivered.region)
-        shown = with_border(region, self.judging.size)
-        ours = await self.judging.crops.render(self.judging.frame, region, shown)
-        if delivered.leaves is not None:
-            await self._noisy(tile, region, ours, delivered)
-        if not (is_whole or self.judging.is_wrong(tile)):
-            await self._delivered(tile, region, ours, delivered)
-        self.on_tile()
+    async def _tiles(self, tiles: Sequence[int], delivered: Delivered, *, is_whole: bool) -> None:
+        """Render tiles again; compare what was rendered with the proof, and then what was delivered."""
+        regions = [moved(delivered.grid.region(tile), delivered.region) for tile in tiles]
+        crops = await self.judging.crops.render_all(self.judging.frame, regions, on_part=self.on_tile)
+        for tile, region, ours in zip(tiles, regions, crops, strict=True):
+            if self.judging.wrong_tiles >= ENOUGH_WRONG:
+                return
+            if delivered.leaves is not None:
+                await self._noisy(tile, region, ours, delivered)
+            if not (is_whole or self.judging.is_wrong(tile)):
+                await self._delivered(tile, region, ours, delivered)
 
     async def _noisy(self, tile: int, region: Region, ours: Crop, delivered: Delivered) -> None:
         """The noisy image: the same leaf, or else the pixels that the worker's leaf stands for."""

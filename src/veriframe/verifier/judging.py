@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from veriframe.model.bundle.chunks import with_border
 from veriframe.model.rendering.frames import Region
 from veriframe.model.verification import rule
 from veriframe.model.verification.findings import Conclusion, Subject, TileFinding
@@ -39,6 +38,11 @@ class Judging:
         """Whether more tiles may tell: some are undecided, and none is wrong."""
         found = {finding.conclusion for finding in self.findings}
         return Conclusion.UNDECIDED in found and Conclusion.WRONG not in found
+
+    @property
+    def wrong_tiles(self) -> int:
+        """How many tiles are wrong."""
+        return len({one.tile for one in self.findings if one.conclusion is Conclusion.WRONG})
 
     def is_wrong(self, tile: int) -> bool:
         """Whether a picture of this tile is wrong."""
@@ -96,9 +100,7 @@ class Judging:
         """The part rendered another way, once for both of its pictures."""
         key = part.region, way
         if key not in self._rendered:
-            is_whole = (part.region.width, part.region.height) == self.size
-            shown = part.region if is_whole else with_border(part.region, self.size)
-            self._rendered[key] = await self.crops.render(self.frame, part.region, shown, way)
+            self._rendered[key] = await self.crops.render(self.frame, part.region, way)
         return self._rendered[key]
 
     async def _repeats(self, part: Part, ours: Crop) -> bool:

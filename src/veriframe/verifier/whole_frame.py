@@ -14,7 +14,7 @@ async def render_whole(judging: Judging, delivered: Delivered, traits: Traits) -
     Raises `RenderFailed`, `Unavailable`.
     """
     part, theirs = Part(WHOLE, delivered.region, Subject.DELIVERED), delivered.picture
-    ours = await judging.crops.render(judging.frame, part.region, part.region)
+    ours = await judging.crops.render(judging.frame, part.region)
     both = ours.picture, theirs
     if ours.picture_leaf == delivered.cut.leaf:
         judging.exact(part)
