@@ -16,7 +16,10 @@ class Work(Section):
         5, gt=0, le=3600, description="longest wait between polls, if nothing happens or no slot is free"
     )
     fetch_seconds: Span = Field(
-        1800, gt=0, description="longest wait for a scene, before a claim; then its job is refused"
+        1800,
+        gt=0,
+        description="longest wait for a scene, before a claim; then its job is refused. "
+        "Also for the files of a chunk in `order fetch`",
     )
     scene_bytes: Size = Field(ByteSize(4 * 2**30), ge=2**10, description="largest scene to fetch")
     bundle_bytes: Size = Field(

@@ -81,6 +81,7 @@ def fetch_frames(
             on_frame=on_frame,
             on_check=orders.notes.note_check,
             disk_free_bytes=context.current().settings.disk_free_bytes,
+            fetch_seconds=context.current().settings.fetch_seconds,
         )
         return context.run(fetching.fetch(status))
 
@@ -97,6 +98,7 @@ def _fetch_still(
         bundle_bytes=limits.scene_limits(context.current().settings).bundle_bytes,
         replaces=force,
         disk_free_bytes=context.current().settings.disk_free_bytes,
+        fetch_seconds=context.current().settings.fetch_seconds,
         on_check=orders.notes.note_check,
     )
     with activity("merging the tiles"):

@@ -1,22 +1,48 @@
-"""Fetches frames' files a few at a time, within the room on the disk."""
+"""Fetches frames' files a few at a time, within the room on the disk and the time of a chunk."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import shutil
-from collections.abc import Sequence
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from veriframe.creator.orders.results import ChunkResults
 from veriframe.creator.orders.values import Chunk
-from veriframe.errors import HostUnavailable
+from veriframe.errors import HostUnavailable, StoreUnavailable
 from veriframe.model.bundle.manifest import ManifestFrame
-from veriframe.model.quantities import format_size
+from veriframe.model.quantities import format_size, format_span
 
 FETCHES = 4
 """How many frames are fetched at a time."""
 BATCH = 8
 """How many frames are on the disk before they are checked."""
+
+
+class Transfers:
+    """The time that the files of one chunk may take, in seconds; that of checking them does not count."""
+
+    def __init__(self, seconds: float) -> None:
+        """Counts nothing yet."""
+        self._seconds = self._left = seconds
+
+    @asynccontextmanager
+    async def counted(self) -> AsyncIterator[None]:
+        """What is done within counts. Raises `StoreUnavailable` once the time is over."""
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self._left if math.isfinite(self._left) else None):
+                yield
+        except TimeoutError:
+            raise StoreUnavailable(
+                f"its files did not all come within fetch_seconds ({format_span(round(self._seconds))}); "
+                "the next fetch goes on"
+            ) from None
+        finally:
+            self._left = max(0.0, self._left - (time.monotonic() - began))
 
 
 def require_room(folder: Path, frames: Sequence[ManifestFrame], disk_free_bytes: int) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from veriframe.creator.orders.values import Chunk, ChunkState
-from veriframe.errors import Code, JobError
+from veriframe.errors import Code, JobError, StoreUnavailable
 from veriframe.model.bundle.manifest import ManifestFrame
 
 
@@ -59,6 +59,11 @@ def missing_of(chunk: Chunk) -> MissingFrames:
 def bad_frames(chunk: Chunk, frames: tuple[int, ...], error: JobError) -> MissingFrames:
     """The frames of a result that is at fault."""
     return MissingFrames(frames=frames, job_id=chunk.job.id, why=f"{error} [{error.code.value}]", is_bad=True)
+
+
+def unreached(chunk: Chunk, frames: tuple[int, ...], error: StoreUnavailable) -> MissingFrames:
+    """The frames of a result whose files do not come now. That is nobody's fault yet."""
+    return MissingFrames(frames=frames, job_id=chunk.job.id, why=f"the store does not give it now: {error}")
 
 
 def other_pixels(chunk: Chunk, frame: ManifestFrame) -> MissingFrames:

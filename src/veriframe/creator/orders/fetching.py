@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -11,13 +12,20 @@ from pathlib import Path
 
 from veriframe import disk
 from veriframe.causes import cause_of
-from veriframe.creator.orders.arriving import BATCH, arrive, require_room
-from veriframe.creator.orders.fetched import FetchedFrames, bad_frames, missing_of, other_pixels, taken
+from veriframe.creator.orders.arriving import BATCH, Transfers, arrive, require_room
+from veriframe.creator.orders.fetched import (
+    FetchedFrames,
+    bad_frames,
+    missing_of,
+    other_pixels,
+    taken,
+    unreached,
+)
 from veriframe.creator.orders.kept_frames import KeptFrames
 from veriframe.creator.orders.notes import OrderNote
 from veriframe.creator.orders.results import ChunkResults, frames_per_second, usable_rate
 from veriframe.creator.orders.values import Chunk, OrderStatus
-from veriframe.errors import Code, HostUnavailable, JobError, ValidationFailed
+from veriframe.errors import Code, HostUnavailable, JobError, StoreUnavailable, ValidationFailed
 from veriframe.model.bundle.job_file import Bundle
 from veriframe.model.bundle.manifest import ManifestFrame
 from veriframe.model.rendering.frames import Frame, RenderTask, frame_file
@@ -38,9 +46,11 @@ OnCheck = Callable[[int, str, str], None]
 class FrameFetching:
     """Fetches into `kept.folder`. Without a `renderer` nothing is decoded or compared.
 
-    `replace`: files of other content may be replaced. `disk_free_bytes` stay free.
+    `replace`: files of other content may be replaced. `disk_free_bytes` stay free. `fetch_seconds` are the
+    most that the files of one chunk may take.
 
-    Raises `StoreUnavailable`, `HostUnavailable`, `SettingsError` if the folder cannot be written.
+    Raises `StoreUnavailable` if it gives no result at all, `HostUnavailable`, `SettingsError` if the folder
+    cannot be written.
     """
 
     store: ContentStore
@@ -48,6 +58,7 @@ class FrameFetching:
     kept: KeptFrames
     replace: bool = False
     disk_free_bytes: int = 0
+    fetch_seconds: float = math.inf
     on_frame: OnFrame = lambda number: None
     on_check: OnCheck = lambda job_id, result_cid, fault: None
 
@@ -68,22 +79,29 @@ class FrameFetching:
 
     async def _fetch(self, status: OrderStatus) -> FetchedFrames:
         found = FetchedFrames(folder=self.kept.folder)
+        away, tried = list[StoreUnavailable](), 0
         for chunk in status.chunks:
             bundle = status.bundles.get(chunk.job.order.id)
             if bundle is None or not chunk.has_result:
                 found.missing.append(missing_of(chunk))
                 continue
+            tried += 1
             try:
                 await self._chunk(chunk, bundle, status.notes.get(chunk.job.order.asset_cid), found)
             except JobError as error:
-                told = {n for one in found.missing if one.job_id == chunk.job.id for n in one.frames}
-                left = tuple(n for n in chunk.frames if n not in (*found.written, *found.kept, *told))
-                found.missing.append(bad_frames(chunk, left, error))
+                found.missing.append(bad_frames(chunk, _left(chunk, found), error))
+            except StoreUnavailable as error:
+                # Whoever provides one result must not hold up the others.
+                away.append(error)
+                found.missing.append(unreached(chunk, _left(chunk, found), error))
             finally:
                 self.kept.frames_per_second = found.frames_per_second or self.kept.frames_per_second
                 await asyncio.to_thread(self.kept.save)
             self._note(chunk, found)
-        await asyncio.to_thread(disk.remove, self.kept.folder / WORK)
+        if away and len(away) == tried:
+            raise away[0]
+        if not away:
+            await asyncio.to_thread(disk.remove, self.kept.folder / WORK)
         return found
 
     def _note(self, chunk: Chunk, found: FetchedFrames) -> None:
@@ -96,10 +114,11 @@ class FrameFetching:
     async def _chunk(
         self, chunk: Chunk, bundle: Bundle, note: OrderNote | None, found: FetchedFrames
     ) -> None:
-        results = ChunkResults(store=self.store)
+        results, transfers = ChunkResults(store=self.store), Transfers(self.fetch_seconds)
         # What the creator's own Blender found goes before what workers say.
         size = bundle.overrides.resolution or (note.size if note else None) or found.size
-        manifest = await results.manifest(chunk, bundle, size)
+        async with transfers.counted():
+            manifest = await results.manifest(chunk, bundle, size)
         rate = usable_rate(note.frames_per_second) if note else 0.0
         found.frames_per_second = rate or found.frames_per_second or frames_per_second(manifest)
         first = manifest.frames[0]
@@ -122,7 +141,8 @@ class FrameFetching:
                 batch, place = wanted[at : at + BATCH], work / f"batch-{at}"
                 require_room(self.kept.folder, batch, self.disk_free_bytes)
                 arriving = self.kept.folder / WORK / str(chunk.job.id)
-                await arrive(results, chunk, batch, arriving, place / "fetched")
+                async with transfers.counted():
+                    await arrive(results, chunk, batch, arriving, place / "fetched")
                 await self._take(chunk, bundle, batch, found, place)
                 await asyncio.to_thread(disk.remove, place)
         if not any(one.job_id == chunk.job.id for one in found.missing):
@@ -225,6 +245,12 @@ class FrameFetching:
     def _write(self, frame: ManifestFrame, bundle: Bundle, file: Path, digest: str) -> None:
         self.kept.put(frame_file(frame.number, bundle.format), file, digest)
         self.on_frame(frame.number)
+
+
+def _left(chunk: Chunk, found: FetchedFrames) -> tuple[int, ...]:
+    """The frames of a chunk of which nothing is told yet."""
+    told = {n for one in found.missing if one.job_id == chunk.job.id for n in one.frames}
+    return tuple(n for n in chunk.frames if n not in (*found.written, *found.kept, *told))
 
 
 def _told(frame: ManifestFrame, bundle: Bundle) -> Frame:

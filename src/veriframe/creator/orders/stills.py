@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from veriframe.creator.orders.arriving import require_room
-from veriframe.creator.orders.fetched import FetchedFrames, MissingFrames, bad_frames, missing_of
+from veriframe.creator.orders.arriving import Transfers, require_room
+from veriframe.creator.orders.fetched import FetchedFrames, MissingFrames, bad_frames, missing_of, unreached
 from veriframe.creator.orders.fetching import OnCheck
 from veriframe.creator.orders.kept_frames import KeptFrames
 from veriframe.creator.orders.repeats import EarlierOrder
 from veriframe.creator.orders.results import ChunkResults, usable_rate
 from veriframe.creator.orders.values import Chunk, OrderStatus
-from veriframe.errors import Code, JobError, ValidationFailed
+from veriframe.errors import Code, JobError, StoreUnavailable, ValidationFailed
 from veriframe.model.bundle.chunks import task_of, tile_region
 from veriframe.model.bundle.job_file import Bundle
 from veriframe.model.content.folder import FolderLimits
@@ -59,6 +60,7 @@ class StillMerging:
     bundle_bytes: int
     replaces: bool = False
     disk_free_bytes: int = 0
+    fetch_seconds: float = math.inf
     on_check: OnCheck = lambda job_id, result_cid, fault: None
 
     async def fetch(self, status: OrderStatus, others: Sequence[EarlierOrder] = ()) -> FetchedFrames:
@@ -94,7 +96,7 @@ class StillMerging:
                 inspection = overridden(await session.inspect(), bundle.overrides)
             self.kept.frames_per_second = usable_rate(inspection.frames_per_second)
             still = _Still(bundle=bundle, inspection=inspection, asset=asset, work=work)
-            tiles = list[Tile]()
+            tiles, away = list[Tile](), list[StoreUnavailable]()
             for some in offers.values():
                 bad = list[MissingFrames]()
                 for chunk, its_bundle in _come(some):
@@ -103,11 +105,16 @@ class StillMerging:
                     except JobError as error:
                         bad.append(bad_frames(chunk, chunk.frames, error))
                         self.on_check(chunk.job.id, chunk.job.result_cid, bad[-1].why)
+                    except StoreUnavailable as error:
+                        away.append(error)
+                        bad.append(unreached(chunk, chunk.frames, error))
                     else:
                         self.on_check(chunk.job.id, chunk.job.result_cid, "")
                         bad.clear()
                         break
                 found.missing += bad
+            if away and not tiles:
+                raise away[0]
             if not found.missing:
                 found.written.append(await self._merge(still, tiles))
 
@@ -116,8 +123,9 @@ class StillMerging:
         folder, bundle = still.work / f"job-{chunk.job.id}", still.bundle
         out, clean = folder / "out", folder / "clean"
         await asyncio.to_thread(_make_all, out, clean)
-        results = ChunkResults(store=self.store)
-        manifest = await results.manifest(chunk, bundle, still.size)
+        results, transfers = ChunkResults(store=self.store), Transfers(self.fetch_seconds)
+        async with transfers.counted():
+            manifest = await results.manifest(chunk, bundle, still.size)
         (told,) = manifest.frames
         name = told.file.rpartition("/")[2]
         task = replace(task_of(bundle, chunk.job.part, still.inspection), has_thumbnail=False)
@@ -125,7 +133,8 @@ class StillMerging:
         if (told.width, told.height) != (task.region.width, task.region.height):
             raise ValidationFailed(Code.WRONG_SIZE, "It is a tile of another size.")
         require_room(still.work, [told], self.disk_free_bytes)
-        await results.frame(chunk, told, out / name)
+        async with transfers.counted():
+            await results.frame(chunk, told, out / name)
         frame = Frame(
             number=told.number,
             file=name,

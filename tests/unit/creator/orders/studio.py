@@ -134,7 +134,13 @@ class Studio(Stage):
         await self.worker.submit_result(chunk.job.id, cid)
 
     async def fetch(
-        self, number: int, *, renderer: Renderer | None = None, checked: bool = True, replace: bool = False
+        self,
+        number: int,
+        *,
+        renderer: Renderer | None = None,
+        checked: bool = True,
+        replace: bool = False,
+        fetch_seconds: float = 60.0,
     ) -> FetchedFrames:
         """Fetch an order's frames to `out`."""
         fetching = FrameFetching(
@@ -142,6 +148,7 @@ class Studio(Stage):
             renderer=(renderer or self.renderer) if checked else None,
             kept=KeptFrames(self.folder / "out"),
             replace=replace,
+            fetch_seconds=fetch_seconds,
             on_check=self.notes.note_check,
         )
         return await fetching.fetch(await self.status(number))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
 from tests.fakes.renderer import Script
 from tests.unit.creator.orders.studio import BUNDLE, Studio, digest_of, picture
 
@@ -13,10 +15,12 @@ from veriframe.creator.orders.kept_frames import KeptFrames
 from veriframe.creator.orders.repeats import EarlierOrder, Repeats
 from veriframe.creator.orders.stills import StillMerging
 from veriframe.creator.orders.values import Chunk
+from veriframe.errors import StoreUnavailable
 from veriframe.model.bundle.chunks import TILE_BORDER_PIXELS, tile_region, with_border
 from veriframe.model.bundle.job_file import Split
 from veriframe.model.bundle.manifest import ManifestFrame
 from veriframe.model.rendering.overrides import Overrides
+from veriframe.ports.store import Fetched, FetchLimits
 
 INSPECTED = Script().inspection
 SIZE = INSPECTED.width, INSPECTED.height
@@ -144,3 +148,24 @@ async def test_a_still_counts_as_one_frame(studio: Studio) -> None:
         assert (await studio.status(number)).frames_there == 0
         await _deliver(studio, chunk)
     assert (await studio.status(number)).frames_there == 1
+
+
+async def test_a_tile_that_does_not_come_is_nobodys_fault(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fault_281: the others are checked meanwhile, and what is lacking is told."""
+    number = (await studio.ordered(STILL)).number
+    for chunk in (await studio.status(number)).chunks:
+        await _deliver(studio, chunk)
+    chunks, real = (await studio.status(number)).chunks, studio.store.fetch
+
+    async def fetch(cid: str, target: Path, limits: FetchLimits, *, path: str = "") -> Fetched:
+        if cid == chunks[1].job.result_cid:
+            raise StoreUnavailable("It arrives at 5 KiB a second.")
+        return await real(cid, target, limits, path=path)
+
+    monkeypatch.setattr(studio.store, "fetch", fetch)
+    found = await _fetch(studio, number)
+    assert [(one.job_id, one.is_bad) for one in found.missing] == [(2, False)]
+    monkeypatch.setattr(studio.store, "fetch", real)
+    assert (await _fetch(studio, number)).written == [7]
