@@ -192,6 +192,23 @@ def test_equal_pixels_prove_nothing_if_a_file_could_not_travel(desk: Desk) -> No
     assert "is the same" not in out
 
 
+def test_what_the_comparison_cannot_tell_is_told(desk: Desk) -> None:
+    """fault_237: neither picture has an add-on's node, nor what a driver of an add-on does."""
+    seen = replace(Script().inspection, scripts=("driver of Cube location",))
+    desk.renderer.scripts[b"BLENDER"] = Script(inspection=seen)
+    code, out, _ = desk.call()
+    out = " ".join(out.split())
+    assert code == 0
+    assert "the same from the bundle as from your files as far as can be told" in out
+    assert "driver of Cube location" in out
+    desk.target = desk.home.parent / "second"
+    desk.packer.machine = ("the node Wonder of Material",)
+    code, out, _ = desk.call()
+    assert code == 7
+    assert "is the same" not in out
+    assert "the node Wonder of Material" in " ".join(out.split())
+
+
 def test_scripts_read_the_same(desk: Desk) -> None:
     """One object, with the comparison, the estimate and all files from elsewhere."""
     desk.packer.unknown = ("Brush: /x",)

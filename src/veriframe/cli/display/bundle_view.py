@@ -83,6 +83,12 @@ def compared(comparison: Comparison) -> str:
     where = f"Frame {comparison.frame} at {comparison.width}×{comparison.height}"
     if comparison.lacking and not comparison.difference:
         return f"Whether the bundle renders as your files do is not known: it lacks {comparison.lacking}."
+    if comparison.is_equal and comparison.not_run:
+        return (
+            f"{where} is the same from the bundle as from your files as far as can be told: without"
+            f" {comparison.not_run}, which ran for neither, nor does for workers. If your picture needs that,"
+            " bake what it does."
+        )
     if comparison.is_equal:
         return f"{where} is the same from the bundle as from your files."
     lacking = f", and the bundle lacks {comparison.lacking}" if comparison.lacking else ""

@@ -13,6 +13,7 @@ from veriframe.errors import Code, JobRejected
 from veriframe.model.bundle.layout import Layout
 from veriframe.model.bundle.patterns import holds_one_of, is_cache_name, sequence_of
 from veriframe.model.bundle.travel import Kind, NamedFile, Shape, is_inside, refusal, tiles_of
+from veriframe.model.rendering.frames import format_frames
 from veriframe.model.text import printable
 
 MOST_FILES = 19_000
@@ -21,7 +22,10 @@ MOST_FILES = 19_000
 _DEEPEST = 8
 _FIND = "Find it with File, External Data, Find Missing Files, and save the scene."
 _MOVE = "If it is meant to be public, copy it to the scene's folder under a plain name."
-_GAP = "Number the files without a gap, or move away those that are no part of it."
+_GAP = (
+    "Number the files without a gap, or move away those that are no part of it. If the --frames that "
+    "you order need no file beyond the gap, pass --no-check."
+)
 _OWN_FOLDER = "Move it out of the folder of the scene, or of your files, and name the new folder in Blender."
 
 
@@ -76,11 +80,10 @@ class Gathering:
         names = _names(os.path.dirname(file.path))  # noqa: PTH120 - names need not be text
         if (pattern := tiles_of(file)) is not None:
             return [name for name in names if pattern.fullmatch(name)]
-        taken, others = sequence_of(file, names)
+        taken, others, missing = sequence_of(file, names)
         if others:
-            self._leave_out(
-                file, f"after a gap in its numbers there are more files, such as {others[0]}", _GAP
-            )
+            gap = f"the files of its numbers {format_frames(missing)} are missing"
+            self._leave_out(file, f"{gap}, and beyond this gap are more, such as {others[0]}", _GAP)
         return taken or None
 
     def _add_folder(self, file: NamedFile) -> None:

@@ -48,6 +48,7 @@ async def compare(packer: ScenePacker, renderer: Renderer, found: Found, packed:
         height=frame.height,
         difference="" if is_equal else "their pixels differ",
         lacking=some_names([left.what for left in packed.left_out if left.is_used], limit=400),
+        not_run=some_names(inspection.scripts, limit=400),
     )
 
 

@@ -117,7 +117,8 @@ class Comparison:
     """A small render of the bundle beside one of the original.
 
     `difference` is empty if their pixels are equal. `lacking` names what the scene uses and neither render
-    had, because it could not travel: then equal pixels tell nothing of the artist's own files.
+    had, because it could not travel: then equal pixels tell nothing of the artist's own files. `not_run`
+    names scripts, and drivers with code, that ran for neither: what they do at the artist's is not seen.
     """
 
     frame: int
@@ -125,6 +126,7 @@ class Comparison:
     height: int
     difference: str
     lacking: str = ""
+    not_run: str = ""
 
     @property
     def is_equal(self) -> bool:

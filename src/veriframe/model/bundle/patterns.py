@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Collection, Iterable, Sequence
+from itertools import islice
 
 from veriframe.model.bundle.travel import Kind, NamedFile, Shape, is_inside
 
@@ -37,15 +38,21 @@ def holds_one_of(folder: str, places: Iterable[str]) -> bool:
     return any(place == folder or is_inside(place, folder) for place in places)
 
 
-def sequence_of(file: NamedFile, names: Collection[str]) -> tuple[list[str], list[str]]:
+MOST_GAPS = 1000
+"""The most missing numbers of a sequence that are told."""
+
+
+def sequence_of(file: NamedFile, names: Collection[str]) -> tuple[list[str], list[str], tuple[int, ...]]:
     """The names of a numbered sequence without gaps, about the one that is named; and the further ones.
+
+    And the numbers that are missing between all of them, at most `MOST_GAPS`.
 
     Blender writes each number with as many digits as the one in the path, or more if it is longer.
     """
     stem, ending = posixpath.splitext(posixpath.basename(file.path))
     found = _NUMBERED.fullmatch(stem)
     if file.shape is not Shape.SEQUENCE or found is None:
-        return [], []
+        return [], [], ()
     before, digits, after = found.groups()
     pattern = re.compile(re.escape(before) + r"(\d{1,9})" + re.escape(after + ending), re.DOTALL)
     numbers = {
@@ -54,7 +61,7 @@ def sequence_of(file: NamedFile, names: Collection[str]) -> tuple[list[str], lis
         if (match := pattern.fullmatch(name)) and match[1] == str(int(match[1])).zfill(len(digits))
     }
     if not numbers:
-        return [], []
+        return [], [], ()
     named = int(digits)
     first = last = min(numbers, key=lambda number: (abs(number - named), number))
     while first - 1 in numbers:
@@ -62,7 +69,8 @@ def sequence_of(file: NamedFile, names: Collection[str]) -> tuple[list[str], lis
     while last + 1 in numbers:
         last += 1
     taken = [numbers[number] for number in range(first, last + 1)]
-    return taken, sorted(set(numbers.values()) - set(taken))
+    missing = (number for number in range(min(numbers), max(numbers)) if number not in numbers)
+    return taken, sorted(set(numbers.values()) - set(taken)), tuple(islice(missing, MOST_GAPS))
 
 
 def runs(names: Iterable[str]) -> list[Sequence[str]]:

@@ -109,7 +109,12 @@ def test_a_sequence_with_a_gap_is_told(home: Path) -> None:
     path = home / "tex" / "IMG_0001.jpg"
     found = gathered(home, named(path, shape=Shape.SEQUENCE))
     assert set(places(found)) == {"tex/IMG_0001.jpg", "tex/IMG_0002.jpg"}
-    assert "IMG_0007.jpg" in found.left_out[str(path)].why
+    left = found.left_out[str(path)]
+    assert "IMG_0007.jpg" in left.why
+    # fault_238: which files are missing, and what helps if no frame needs them.
+    assert "numbers 3-6 are missing" in left.why
+    assert "--frames" in left.remedy
+    assert "--no-check" in left.remedy
 
 
 def test_what_nothing_uses_stays(home: Path) -> None:

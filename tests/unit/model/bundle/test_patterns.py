@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veriframe.model.bundle.patterns import holds_one_of, is_cache_name, runs, sequence_of
+from veriframe.model.bundle.patterns import MOST_GAPS, holds_one_of, is_cache_name, runs, sequence_of
 from veriframe.model.bundle.travel import Kind, NamedFile, Shape
 
 
@@ -49,8 +49,8 @@ def test_other_files_are_of_no_cache(path: str, kind: Kind) -> None:
     assert not is_cache_name(path, kind)
 
 
-def sequence(name: str, *names: str) -> tuple[list[str], list[str]]:
-    """What is taken of these names, and which further ones there are."""
+def sequence(name: str, *names: str) -> tuple[list[str], list[str], tuple[int, ...]]:
+    """What is taken of these names, which further ones there are, and the numbers that are missing."""
     return sequence_of(NamedFile(kind=Kind.IMAGE, block="b", path=f"/a/{name}", shape=Shape.SEQUENCE), names)
 
 
@@ -59,7 +59,9 @@ def test_a_sequence_ends_at_a_gap() -> None:
     assert sequence("IMG_0002.jpg", "IMG_0001.jpg", "IMG_0002.jpg", "IMG_0007.jpg", "IMG_0008.jpg.key") == (
         ["IMG_0001.jpg", "IMG_0002.jpg"],
         ["IMG_0007.jpg"],
+        (3, 4, 5, 6),
     )
+    assert len(sequence("s_1.png", "s_1.png", "s_999999999.png")[2]) == MOST_GAPS
 
 
 def test_numbers_have_the_digits_of_the_named_one() -> None:
@@ -80,7 +82,7 @@ def test_numbers_have_the_digits_of_the_named_one() -> None:
 def test_a_sequence_need_not_begin_at_the_named_number() -> None:
     """Blender goes by the frame; without a number there is none."""
     assert sequence("s_001.png", "s_011.png", "s_012.png", "s_030.png")[0] == ["s_011.png", "s_012.png"]
-    assert sequence("plain.png", "plain.png") == ([], [])
+    assert sequence("plain.png", "plain.png") == ([], [], ())
 
 
 def test_a_folder_holds_itself_and_what_is_below() -> None:
