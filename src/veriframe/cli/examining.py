@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from veriframe.cli import context
+from veriframe.model.bundle.job_file import Bundle
 from veriframe.model.rendering.effort import with_effort
 from veriframe.model.rendering.scene import SceneHeader, SceneInspection, SceneVerdict
 from veriframe.ports.renderer import Renderer, RenderSession
@@ -31,6 +33,25 @@ async def judged(scene: Path, header: SceneHeader, blender: Renderer) -> SceneVe
     check_version(header.version, (await blender.facts()).version)
     async with blender.open(scene) as session:
         return _verdict(header, await session.inspect())
+
+
+async def judged_bundle(folder: Path, bundle: Bundle, blender: Renderer) -> SceneVerdict:
+    """Open a bundle as a worker does, and judge it as `bundle` has it rendered.
+
+    Raises `JobRejected`, `HostUnavailable`.
+    """
+    from veriframe.assets import Asset, check_bundle, header_of, judge_asset  # noqa: PLC0415
+    from veriframe.model.bundle.options import bundle_warnings  # noqa: PLC0415
+
+    # How much memory a render may take is for each worker to say.
+    await check_bundle(bundle, blender, bundle.memory_bytes or 0)
+    asset = Asset(cid="", scene=folder / bundle.scene, folder=folder, bundle=bundle)
+    scene_limits = limits.scene_limits(context.current().settings)
+    header = await header_of(asset.scene, blender, scene_limits)
+    async with blender.open(asset.scene, folder) as session:
+        own = await session.inspect()
+    verdict = judge_asset(asset, header, own, scene_limits)
+    return replace(verdict, warnings=(*verdict.warnings, *bundle_warnings(bundle, own)))
 
 
 @asynccontextmanager

@@ -45,7 +45,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.
 
 @app.command()
 def check(
-    scenes: Annotated[list[Path], typer.Argument(metavar="FILE", help="The .blend files.")],
+    scenes: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE|DIR", help="Scenes, or folders of `job pack`."),
+    ],
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object on stdout; of several scenes, one a line.")
     ] = False,
@@ -62,7 +65,7 @@ def check(
 def _check_one(scene: Path, outcomes: Outcomes, *, as_json: bool) -> None:
     which = {} if outcomes.is_single else {"scene": str(scene)}
     try:
-        verdict = context.run(_check(_readable(scene)))
+        verdict = context.run(_check_bundle(scene) if scene.is_dir() else _check(_readable(scene)))
     except JobRejected as error:
         if as_json and outcomes.is_single:
             show.as_json({"verdict": "refused", "code": error.code, "reason": str(error)})
@@ -123,6 +126,14 @@ async def _check(scene: Path) -> SceneVerdict:
     with activity(f"checking {scene.name} in the sandbox"):
         async with examining.examined(scene) as (_, _, verdict):
             return verdict
+
+
+async def _check_bundle(folder: Path) -> SceneVerdict:
+    from veriframe.creator.orders.posting import read_bundle  # noqa: PLC0415 - scenes do not need it
+
+    bundle = read_bundle(folder)
+    with activity(f"checking {folder.name} in the sandbox"):
+        return await examining.judged_bundle(folder, bundle, await examining.renderer())
 
 
 async def _render(

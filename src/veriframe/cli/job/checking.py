@@ -13,7 +13,7 @@ from veriframe.cli.display import show
 from veriframe.cli.display.activity import activity
 from veriframe.cli.display.outcomes import Outcomes
 from veriframe.creator import files
-from veriframe.errors import SettingsError
+from veriframe.errors import Code, JobRejected, SettingsError
 from veriframe.model.rendering.scene import SceneHeader, SceneVerdict
 from veriframe.ports.renderer import Renderer
 from veriframe.wiring import limits
@@ -38,7 +38,7 @@ def check(scenes: Sequence[Path], outcomes: Outcomes, *, in_sandbox: bool) -> li
     for scene in scenes:
         with outcomes.of(scene=str(scene)):
             read.append(_read(scene))
-    blender = _renderer() if in_sandbox and read else None
+    blender = renderer() if in_sandbox and read else None
     if blender is None:
         return read
     passed: list[Checked] = []
@@ -57,7 +57,8 @@ def _read(scene: Path) -> Checked:
     return Checked(scene=scene, stamp=stamp, header=header)
 
 
-def _renderer() -> Renderer | None:
+def renderer() -> Renderer | None:
+    """The renderer for a check; None, which is said, if this machine has no Blender or no sandbox."""
     try:
         with activity("starting the sandbox"):
             return context.run(examining.renderer())
@@ -72,5 +73,11 @@ def _renderer() -> Renderer | None:
 
 def _judged(one: Checked, blender: Renderer) -> Checked:
     with activity(f"checking {one.scene} in the sandbox"):
-        verdict = context.run(examining.judged(one.scene.resolve(), one.header, blender))
+        try:
+            verdict = context.run(examining.judged(one.scene.resolve(), one.header, blender))
+        except JobRejected as error:
+            if error.code is not Code.MISSING_FILES:
+                raise
+            packs = f"`veriframe order create {one.scene} --frames 1` packs those that are on this machine."
+            raise JobRejected(error.code, f"{error} Or else: {packs}") from error
     return Checked(scene=one.scene, stamp=one.stamp, header=one.header, verdict=verdict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -78,9 +78,17 @@ def pack(
 
 
 async def pack_and_check(
-    scene: Path, target: Path, asked: BundleOptions, *, is_checked: bool
+    scene: Path,
+    target: Path,
+    asked: BundleOptions,
+    *,
+    is_checked: bool,
+    on_packed: Callable[[Packed], None] = lambda packed: None,
 ) -> tuple[Packed, Comparison | None, Estimate | None]:
-    """Pack a scene, say what goes into the bundle, compare and estimate. Raises as `Packing` does."""
+    """Pack a scene, say what goes into the bundle, compare and estimate. Raises as `Packing` does.
+
+    `on_packed` hears of the bundle before anything is rendered; what it raises ends it.
+    """
     from veriframe.cli.display import bundle_view  # noqa: PLC0415 - other commands do not need it
     from veriframe.creator.packing.packing import check_options, with_chunk  # noqa: PLC0415
     from veriframe.creator.packing.writing import refuse_target  # noqa: PLC0415
@@ -94,6 +102,7 @@ async def pack_and_check(
     bundle_view.say_found(found)
     with activity("writing the bundle"), _named_once(found):
         packed = await packing.write(found, target, asked)
+    on_packed(packed)
     if not is_checked:
         return packed, None, None
     with activity("rendering a small picture of the bundle and of your files"):

@@ -15,6 +15,7 @@ from veriframe.cli.job import bundle_options as wanted
 from veriframe.cli.job import options as terms_options
 from veriframe.cli.job import posting as single
 from veriframe.cli.order import acting, advice, options, sources
+from veriframe.cli.order.checks import Checks
 from veriframe.cli.order.sources import Source
 from veriframe.creator.orders.posting import OrderDraft, PostedOrder
 from veriframe.creator.orders.repeats import EarlierOrder
@@ -83,7 +84,12 @@ def create(
         typer.Option("--anyway", help="Post frames that a live order of yours renders already: pay twice."),
     ] = False,
     no_check: Annotated[
-        bool, typer.Option("--no-check", help="Render nothing first: neither a comparison nor an estimate.")
+        bool,
+        typer.Option("--no-check", help="No comparison, no estimate, and no check of a folder."),
+    ] = False,
+    without_scripts: Annotated[
+        bool,
+        typer.Option("--without-scripts", help="Post a scene whose scripts and drivers workers do not run."),
     ] = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -118,11 +124,8 @@ def create(
         "arbiter": arbiter,
         "worker": worker,
     }
-    if scene is not None and again is None and skip_existing is None and _is_bare(scene, given):
-        how = single.PostOptions(yes=yes, no_check=no_check, as_json=as_json)
-        _create_single(scene, price, reward, terms, how)
-        return
-    with sources.opened(scene, again, given, skip_existing, is_checked=not no_check) as source:
+    how = Checks(in_sandbox=not no_check, without_scripts=without_scripts)
+    with sources.opened(scene, again, given, skip_existing, how) as source:
         offer = _offer(source, price, reward, terms)
         limited = source.limited(offer.terms(0).lease_seconds)
         _draft_and_post(limited, offer, yes=yes, anyway=anyway, as_json=as_json)
@@ -131,24 +134,6 @@ def create(
 def _check_money(price: int | None, reward: int | None) -> None:
     if price is not None and reward is not None:
         raise SettingsError("--price is for a frame, and --reward for a chunk: pass one of them.")
-
-
-def _is_bare(scene: Path, given: wanted.Given) -> bool:
-    return not scene.is_dir() and given == wanted.Given()
-
-
-def _create_single(
-    scene: Path,
-    price: int | None,
-    reward: int | None,
-    terms: dict[str, int | None],
-    how: single.PostOptions,
-) -> None:
-    """Post frame 1 of a scene with the scene's own settings, as `job create` does."""
-    pay = price if price is not None else reward
-    if pay is None:
-        raise SettingsError("Pass what you pay for the picture: --price 0.05.")
-    single.post_all([scene], single.offer_of(pay, terms), how)
 
 
 def _offer(source: Source, price: int | None, reward: int | None, terms: dict[str, int | None]) -> Offer:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from veriframe.cli import context
 from veriframe.cli.job import bundle_options as wanted
-from veriframe.cli.order import acting
+from veriframe.cli.order import acting, checks
+from veriframe.cli.order.checks import Checks
 from veriframe.creator.orders.kept_frames import existing_frames
 from veriframe.creator.orders.notes import OrderNote
 from veriframe.creator.orders.orders import Orders
@@ -89,40 +90,47 @@ def opened(
     again: int | None,
     given: wanted.Given,
     skip_existing: Path | None,
-    *,
-    is_checked: bool,
+    how: Checks,
 ) -> Iterator[Source]:
     """The source of an order; what was packed for it is removed at the end.
 
-    Raises `SettingsError`, and whatever packing and the registry raise.
+    Raises `SettingsError`, and whatever packing, the check and the registry raise.
     """
     if again is not None:
         yield _earlier(again, given, skip_existing)
     elif scene is not None and scene.is_dir():
-        yield _folder(scene, given, skip_existing)
+        yield _folder(scene, given, skip_existing, how)
     else:
         assert scene is not None
         with tempfile.TemporaryDirectory(prefix="veriframe-") as folder:
-            yield _packed(scene, Path(folder) / "bundle", given, skip_existing, is_checked=is_checked)
+            yield _packed(scene, Path(folder) / "bundle", given, skip_existing, how)
 
 
 def _packed(
-    scene: Path, target: Path, given: wanted.Given, skip_existing: Path | None, *, is_checked: bool
+    scene: Path, target: Path, given: wanted.Given, skip_existing: Path | None, how: Checks
 ) -> Source:
     # Imported here because a folder or an earlier order needs no Blender.
     from veriframe.cli.job import packing  # noqa: PLC0415
 
     packed, comparison, estimate = context.run(
-        packing.pack_and_check(scene, target, given.options(), is_checked=is_checked)
+        packing.pack_and_check(
+            scene,
+            target,
+            given.options(),
+            is_checked=how.in_sandbox,
+            on_packed=lambda packed: checks.refuse_scripts(packed.verdict.inspection, how),
+        )
     )
     if comparison is not None and not comparison.is_equal:
         from veriframe.cli.display.bundle_view import compared  # noqa: PLC0415
 
         raise SettingsError(f"{compared(comparison)} Correct that, or post it nevertheless with --no-check.")
+    inspection = packed.verdict.inspection
+    size = (inspection.width, inspection.height)
     note = OrderNote(
         name=scene.name,
-        size=(packed.verdict.inspection.width, packed.verdict.inspection.height),
-        frames_per_second=packed.verdict.inspection.frames_per_second,
+        size=size,
+        frames_per_second=inspection.frames_per_second,
         frame_seconds=estimate.frame_seconds if estimate else 0.0,
         loading_seconds=estimate.loading_seconds if estimate else 0.0,
     )
@@ -132,19 +140,27 @@ def _packed(
         bundle=_without_existing(packed.bundle, skip_existing),
         note=note,
         size_bytes=packed.size_bytes,
-        size=(packed.verdict.inspection.width, packed.verdict.inspection.height),
+        size=size,
         estimate=estimate,
-        warnings=(*packed.verdict.warnings, *traces),
+        warnings=(*packed.verdict.warnings, *traces, *checks.whole_range(packed.bundle, given)),
     )
 
 
-def _folder(folder: Path, given: wanted.Given, skip_existing: Path | None) -> Source:
+def _folder(folder: Path, given: wanted.Given, skip_existing: Path | None, how: Checks) -> Source:
     bundle = _with_options(read_bundle(folder), given.options())
+    note = OrderNote(name=bundle.scene.rpartition("/")[2])
+    size, warnings = None, tuple[str, ...]()
+    if (verdict := checks.checked(folder, bundle, how)) is not None:
+        inspection, warnings = verdict.inspection, verdict.warnings
+        size = (inspection.width, inspection.height)
+        note = replace(note, size=size, frames_per_second=inspection.frames_per_second)
     return Source(
         place=folder,
         bundle=_without_existing(bundle, skip_existing),
-        note=OrderNote(name=bundle.scene.rpartition("/")[2]),
+        note=note,
         size_bytes=sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file()),
+        size=size,
+        warnings=warnings,
     )
 
 

@@ -93,6 +93,14 @@ class SceneInspection:
     path_guiding: bool = False
     seconds: float
 
+    @property
+    def lost_scripts(self) -> tuple[str, ...]:
+        """Those of `scripts` without which the picture is another one: drivers, and style modules.
+
+        A text that runs on load, such as a rig's interface, draws nothing itself, and Cycles runs OSL.
+        """
+        return tuple(name for name in self.scripts if name.startswith(("driver of ", "Freestyle ")))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneLimits:

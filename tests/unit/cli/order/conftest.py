@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.fakes.renderer import INSPECTION, Script
 from tests.unit.cli.shell import Shell
-from tests.unit.creator.orders.studio import Studio
+from tests.unit.creator.orders.studio import SHOT, Studio
 
 from veriframe.cli import order
 
@@ -16,4 +18,6 @@ def studio(shell: Shell, tmp_path: Path) -> Studio:
     """An artist with a bundle, at the shell's registry and store."""
     (tmp_path / "studio").mkdir()
     shell.app = order.app
+    # Of the size of the pictures that are delivered.
+    shell.renderer.scripts[SHOT] = Script(inspection=replace(INSPECTION, width=16, height=8))
     return Studio(tmp_path / "studio", shared=shell.stage.shared, store=shell.stage.store)

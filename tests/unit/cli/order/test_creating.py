@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from veriframe.model.bundle.estimate import Estimate
 from veriframe.model.bundle.job_file import Bundle, parse_job_file
 from veriframe.model.bundle.options import BundleOptions
 from veriframe.model.rendering.frames import ImageFormat
-from veriframe.model.rendering.scene import SceneVerdict
+from veriframe.model.rendering.scene import SceneInspection, SceneVerdict
 
 ESTIMATE = Estimate(
     frames=10,
@@ -185,14 +186,6 @@ def test_a_lease_without_an_estimate_is_warned_of(
     assert "nothing was estimated" not in estimated.stderr
 
 
-def test_a_bare_scene_is_an_order_of_one_picture(shell: Shell, studio: Studio) -> None:
-    """As `job create` posts it."""
-    result = shell.run("create", str(shell.stage.scene), "--price", "2", "--yes")
-    assert result.exit_code == 0, result.output
-    assert studio.shared.jobs[1].order.asset_cid in studio.store.files
-    assert studio.shared.jobs[1].terms.reward_fri == 2 * STRK
-
-
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -212,13 +205,22 @@ def test_what_is_not_clear_is_asked_for(shell: Shell, studio: Studio, arguments:
 
 
 def _packs(
-    monkeypatch: pytest.MonkeyPatch, studio: Studio, difference: str = "", lacking: str = ""
+    monkeypatch: pytest.MonkeyPatch,
+    studio: Studio,
+    difference: str = "",
+    lacking: str = "",
+    inspection: SceneInspection = INSPECTION,
 ) -> list[BundleOptions]:
     """Replace packing: the folder is there, its estimate is `ESTIMATE`."""
     asked: list[BundleOptions] = []
 
     async def pack(
-        scene: Path, target: Path, given: BundleOptions, *, is_checked: bool
+        scene: Path,
+        target: Path,
+        given: BundleOptions,
+        *,
+        is_checked: bool,
+        on_packed: Callable[[Packed], None],
     ) -> tuple[Packed, Comparison | None, Estimate | None]:
         asked.append(given)
         assert target.parent.is_dir()
@@ -226,12 +228,13 @@ def _packs(
             folder=studio.bundle(replace(BUNDLE, chunk=ESTIMATE.chunk)),
             bundle=replace(BUNDLE, chunk=ESTIMATE.chunk),
             chunk_is_given=False,
-            verdict=SceneVerdict(header=None, inspection=INSPECTION, warnings=("It glows.",)),  # type: ignore[arg-type]
+            verdict=SceneVerdict(header=None, inspection=inspection, warnings=("It glows.",)),  # type: ignore[arg-type]
             files=3,
             size_bytes=2048,
             left_out=(),
             traces=(),
         )
+        on_packed(packed)
         seen = Comparison(frame=1, width=1, height=1, difference=difference, lacking=lacking)
         return packed, seen, ESTIMATE
 

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 from tests.decoding import script
 from tests.fakes.renderer import FakeRenderer
+from tests.scenes.blend_bytes import blend, block
 from tests.unit.creator.stage import STRK, Stage
 
 from veriframe.creator.orders.deciding import Decisions
@@ -31,6 +32,7 @@ from veriframe.ports.renderer import Renderer
 BUNDLE = Bundle(scene="shot.blend", blender="4.5", frames=tuple(range(1, 11)), chunk=4)
 OFFER = Offer(reward_fri=STRK // 10)
 RATE = 25.0
+SHOT = blend(block(b"REND", b"a shot".ljust(72)))
 
 
 def picture(number: int, size: tuple[int, int] = (16, 8)) -> bytes:
@@ -63,7 +65,7 @@ class Studio(Stage):
         """A folder with a bundle."""
         folder = self.folder / "bundle"
         (folder / "textures").mkdir(parents=True, exist_ok=True)
-        (folder / bundle.scene).write_bytes(b"BLENDER-v405 a shot")
+        (folder / bundle.scene).write_bytes(SHOT)
         (folder / "textures" / "wood.png").write_bytes(b"wood")
         (folder / "job.json").write_bytes(write_job_file(bundle))
         return folder
