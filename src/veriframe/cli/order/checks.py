@@ -10,7 +10,8 @@ from veriframe.cli.display.activity import activity
 from veriframe.cli.job import bundle_options as wanted
 from veriframe.cli.job import checking
 from veriframe.errors import SettingsError
-from veriframe.model.bundle.job_file import Bundle, format_frames
+from veriframe.model.bundle.job_file import Bundle
+from veriframe.model.rendering.frames import format_frames
 from veriframe.model.rendering.scene import SceneInspection, SceneVerdict
 from veriframe.model.text import some_names
 

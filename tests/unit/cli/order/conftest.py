@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.fakes.renderer import INSPECTION, Script
 from tests.unit.cli.shell import Shell
-from tests.unit.creator.orders.studio import SHOT, Studio
+from tests.unit.creator.orders.studio import RATE, SHOT, Studio
 
 from veriframe.cli import order
 
@@ -19,5 +19,7 @@ def studio(shell: Shell, tmp_path: Path) -> Studio:
     (tmp_path / "studio").mkdir()
     shell.app = order.app
     # Of the size of the pictures that are delivered.
-    shell.renderer.scripts[SHOT] = Script(inspection=replace(INSPECTION, width=16, height=8))
+    shell.renderer.scripts[SHOT] = Script(
+        inspection=replace(INSPECTION, width=16, height=8, frames_per_second=RATE)
+    )
     return Studio(tmp_path / "studio", shared=shell.stage.shared, store=shell.stage.store)
