@@ -72,12 +72,12 @@ def test_without_frames_the_whole_range_is_ordered(
 ) -> None:
     """fault_298: and that is said; as the help says, also without any other option."""
     asked = _packs(monkeypatch, studio)
-    result = shell.run("create", "shot.blend", "--yes")
+    result = shell.run("create", str(shell.stage.scene), "--yes")
     assert result.exit_code == 0, result.output
     assert asked[0].frames is None
     assert len(studio.shared.jobs) == 2
     assert "--frames 1 orders one picture" in " ".join(result.stderr.split())
-    named = shell.run("create", "shot.blend", "--frames", "1-10", "--yes", "--anyway")
+    named = shell.run("create", str(shell.stage.scene), "--frames", "1-10", "--yes", "--anyway")
     assert "orders one picture" not in named.stderr
 
 
@@ -96,7 +96,7 @@ def test_a_scripted_driver_stops_an_order(
     """fault_299: the picture would be another one than the artist's, unless that is wanted."""
     _seen(shell, DRIVEN)
     _packs(monkeypatch, studio, inspection=DRIVEN)
-    source = str(studio.bundle()) if is_folder else "shot.blend"
+    source = str(studio.bundle()) if is_folder else str(shell.stage.scene)
     posting = ("create", source, "--price", "0.05", "--frames", "1-4", "--yes")
     refused = shell.refusal(*posting)
     assert isinstance(refused, SettingsError)
