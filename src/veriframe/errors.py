@@ -60,6 +60,7 @@ class Code(StrEnum):
     BAD_BUNDLE = "BAD_BUNDLE"
     OVERRIDE = "OVERRIDE"
     PARTS = "PARTS"
+    CLASS = "CLASS"
     # Blender's side
     CRASH = "CRASH"
     OOM = "OOM"
@@ -79,6 +80,7 @@ class Code(StrEnum):
     WRONG_SIZE = "WRONG_SIZE"
     BLACK = "BLACK"
     NOT_FINITE = "NOT_FINITE"
+    MISMATCH = "MISMATCH"
     BAD_MANIFEST = "BAD_MANIFEST"
     UPLOAD = "UPLOAD"
     # the worker's own reasons

@@ -47,6 +47,8 @@ FACTS = RendererFacts(
     memory_held_by="cgroup v2",
 )
 
+CLASS = "4.5.15-5afeabba6097-CPU-0123456789abcdef"
+
 _SIGNATURES = (b"BLENDER", b"\x28\xb5\x2f\xfd", b"\x1f\x8b")
 
 
@@ -82,7 +84,7 @@ class FakeRenderer(Renderer):
 
     def __init__(self, facts: RendererFacts = FACTS, capacity: int = 1) -> None:
         self.known_facts = facts
-        self.places = capacity
+        self.places, self.known_class = capacity, CLASS
         self.scripts: dict[bytes, Script] = {}
         self.fault: Exception | None = None
         self.opened: list[Path] = []
@@ -111,6 +113,11 @@ class FakeRenderer(Renderer):
         """The facts that the test set."""
         self.fail()
         return self.known_facts
+
+    async def machine_class(self) -> str:
+        """As `known_class` was set."""
+        self.fail()
+        return self.known_class
 
     async def render_test_scene(self) -> None:
         """Passes, unless `unfit` is set."""

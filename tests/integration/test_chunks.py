@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from structlog.testing import capture_logs
 from tests.fakes.bench import Bench
 from tests.fakes.bundles import begun, post_files
 from tests.fakes.journal import FakeJournal
@@ -145,3 +146,22 @@ async def test_two_chunks_by_one_blender_with_a_kill_between_their_frames(bench:
             b"/work" in content or str(bench.folder).encode() in content for content in result.values()
         )
     assert len(set(digests)) >= 3, "the cube moves"
+
+
+async def test_one_tile_is_rendered_again_by_another_blender(bench: Bench) -> None:
+    """fault_244: denoised, with adaptive sampling, in motion: it is the same, and the job goes on."""
+    bench.context.checks_tile = True
+    change = (
+        "scene.cycles.use_denoising = scene.cycles.use_adaptive_sampling = True; scene.cycles.samples = 16;"
+        "render.resolution_x, render.resolution_y = 140, 80; render.use_motion_blur = True"
+    )
+    bundle = replace(BUNDLE, frames=(1, 3), chunk=2, overrides=Overrides())
+    files = {"job.json": write_job_file(bundle), BUNDLE.scene: renderer_scenes.make(change)}
+    (job,) = await post_files(bench, files, 1)
+    with capture_logs() as logs:
+        assert (await pipeline.run(begun(bench, job), bench.context)).stage is Stage.SUBMITTED
+    await bench.context.kept.close()
+    (told,) = [entry for entry in logs if entry["event"].startswith("tile_")]
+    assert told["event"] == "tile_checked"
+    manifest = parse_manifest(bench.store.folders[bench.job(1).result_cid]["manifest.json"])
+    assert manifest.machine_class == await bench.context.renderer.machine_class()

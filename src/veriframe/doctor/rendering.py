@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from veriframe.doctor.finding import Finding, Verdict
+from veriframe.errors import HostUnavailable
 from veriframe.ports.renderer import Renderer
 
 _SLOW = ("BLENDER_EEVEE", "BLENDER_EEVEE_NEXT")
@@ -12,11 +13,13 @@ _SLOW = ("BLENDER_EEVEE", "BLENDER_EEVEE_NEXT")
 
 
 async def blender(renderer: Renderer) -> Finding:
-    """Check that Blender starts."""
+    """Check that Blender starts, and show the class of this machine."""
     facts = await renderer.facts()
-    return Finding(
-        f"{facts.version_text} ({facts.program}, build {facts.build_hash}); scenes of {facts.version}"
-    )
+    found = f"{facts.version_text} ({facts.program}, build {facts.build_hash}); scenes of {facts.version}"
+    try:
+        return Finding(f"{found}; class {await renderer.machine_class()}")
+    except HostUnavailable as error:
+        return Finding(found, Verdict.WARNING, str(error))
 
 
 async def sandbox(renderer: Renderer) -> Finding:

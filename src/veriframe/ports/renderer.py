@@ -163,6 +163,13 @@ class Renderer(Protocol):
         """Facts about this renderer. Raises `HostUnavailable` if it cannot start."""
 
     @abstractmethod
+    async def machine_class(self) -> str:
+        """Which machines render the same bits: those of the same class, as docs/formats.md says.
+
+        Measured once, which takes seconds. Raises `HostUnavailable` if this machine cannot render.
+        """
+
+    @abstractmethod
     async def render_test_scene(self) -> None:
         """Render a small scene of our own. Raises `HostUnavailable` if this machine fails to."""
 

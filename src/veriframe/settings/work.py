@@ -29,6 +29,9 @@ class Work(Section):
         ByteSize(20 * 2**30), ge=2**20, description="disk for fetched scenes and frames"
     )
     disk_free_bytes: Size = Field(ByteSize(2 * 2**30), description="free disk below which nothing is claimed")
+    check_tile: bool = Field(
+        True, description="whether one tile of each result with proofs is rendered again and compared"
+    )
     work_hours: Hours | None = Field(
         None, description="when to work, such as 22:00-07:00, in this machine's time; by default always"
     )

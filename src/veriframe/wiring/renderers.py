@@ -27,6 +27,7 @@ async def build_renderer(settings: Settings) -> BlenderRenderer:
         capacity=settings.slots,
         spares=SpareLimits(most=settings.spares, memory_bytes=settings.spare_bytes),
     )
+    renderer.own_class.file = settings.home / "machine-class.json"
     renderer.start_ahead()
     return renderer
 

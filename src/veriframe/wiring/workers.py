@@ -131,6 +131,7 @@ def build_context(
         policy=policy(settings, registry.account),
         scene_limits=worker_scene_limits(settings),
         disk_free_bytes=settings.disk_free_bytes,
+        checks_tile=settings.check_tile,
         manners=build_manners(settings),
         room=Reservations(
             share=float(settings.creator_store_share),

@@ -42,11 +42,11 @@ class WorkerContext:
     """Everything that one worker works with.
 
     `clock` gives Unix seconds, for the journal and the log only; `monotonic` gives monotonic seconds, for
-    backoffs and rates. `approve` judges an attempt right before its claim: it raises `JobLost` or
-    `HostUnavailable`. `is_backed` says whether its creator has paid for more than its jobs may cost.
-    `claims` counts the claims being made, `room` reserves store space for them. `pauses` knows why nothing is
-    claimed now; `manners` says whether the machine is the worker's now. `speeds` knows how fast each asset
-    was rendered, `kept` which ones stay open.
+    backoffs and rates. `checks_tile`: one tile of each result with proofs is rendered again. `approve` judges
+    an attempt right before its claim: it raises `JobLost` or `HostUnavailable`. `is_backed` says whether its
+    creator has paid for more than its jobs may cost. `claims` counts the claims being made, `room` reserves
+    store space for them. `pauses` knows why nothing is claimed now; `manners` says whether the machine is the
+    worker's now. `speeds` knows how fast each asset was rendered, `kept` which ones stay open.
     """
 
     registry: WorkerRegistry
@@ -57,6 +57,7 @@ class WorkerContext:
     policy: Policy
     scene_limits: SceneLimits = field(default_factory=SceneLimits)
     disk_free_bytes: int = 0
+    checks_tile: bool = False
     clock: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
     approve: Callable[[Attempt], Awaitable[None]] = _approve

@@ -28,6 +28,7 @@ from veriframe.worker.context import WorkerContext
 from veriframe.worker.frames.rendering import render_all
 from veriframe.worker.frames.result import gather_result, keep_result
 from veriframe.worker.frames.spool import Spool
+from veriframe.worker.frames.tile_check import check_tile
 from veriframe.worker.job_run import FRESH_SECONDS, JobRun
 from veriframe.worker.reconciliation import FASTER, no_longer_open
 from veriframe.worker.scene.check import inspected
@@ -112,6 +113,7 @@ async def validate(attempt: Attempt, run: JobRun) -> Attempt:
     assert attempt.task is not None
     await run.close_session()
     await Spool(attempt, attempt.task, context).validate(asset, until)
+    await check_tile(attempt, asset, until, context)
     if attempt.is_of_bundle:
         await gather_result(attempt, context)
     return attempt.to(Stage.VALIDATED, at=context.clock())

@@ -87,3 +87,16 @@ def test_no_working_engine_is_bad() -> None:
     finding = rendering.engines({"CYCLES": "renders black"})
     assert finding.verdict is Verdict.BAD
     assert finding.remedy
+
+
+async def test_the_class_of_the_machine_is_shown() -> None:
+    """Creators name it in job.json. If it cannot be measured, that is a warning; other rows say why."""
+    able = FakeRenderer()
+    assert able.known_class in (await rendering.blender(able)).detail
+
+    class Unfit(FakeRenderer):
+        async def machine_class(self) -> str:
+            raise HostUnavailable("The reference scene cannot be rendered.")
+
+    finding = await rendering.blender(Unfit())
+    assert (finding.verdict, finding.remedy) == (Verdict.WARNING, "The reference scene cannot be rendered.")

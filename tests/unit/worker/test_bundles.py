@@ -20,6 +20,7 @@ from veriframe.model.bundle.manifest import Manifest, parse_manifest
 from veriframe.model.registry.job import JobState
 from veriframe.model.rendering.frames import ImageFormat, RenderLimits, RenderTask
 from veriframe.model.rendering.overrides import Overrides
+from veriframe.worker.intake.failures import NOT_THE_BYTES
 
 
 def result(bench: Bench, job_id: int = 1) -> dict[str, bytes]:
@@ -269,3 +270,18 @@ def test_bundles_of_these_tests_are_bundles() -> None:
     assert SCENE.startswith(b"BLENDER")
     assert RenderLimits().wall_seconds(20) > LEASE_SECONDS
     assert isinstance(BUNDLE, Bundle)
+
+
+async def test_a_bundle_for_other_classes_is_left(bench: Bench) -> None:
+    """fault_245: before a claim, with the class of this machine; it counts against nobody."""
+    other, mine = "4.5.15-5afeabba6097-CPU-ffffffffffffffff", bench.renderer.known_class
+    for job in await post_bundle(bench, classes=(other,)):
+        after = await run(bench, begun(bench, job))
+        assert (after.stage, after.code) == (Stage.REFUSED, Code.CLASS)
+        assert mine in after.detail
+    assert bench.shared.moves == []
+    assert after.code in NOT_THE_BYTES
+    assert bench.renderer.opened == []
+    job, _ = await post_bundle(bench, classes=(other, mine))
+    assert (await run(bench, begun(bench, job))).stage is Stage.SUBMITTED
+    assert manifest(bench, job.id).machine_class == mine

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 import signal
 from dataclasses import dataclass
 
 from veriframe.adapters.blender.sandbox.run import Ending, RunExit
-from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed
+from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed, SettingsError
 from veriframe.model.quantities import format_size, format_span
 from veriframe.model.rendering.frames import RenderLimits
 from veriframe.model.text import printable
@@ -17,6 +18,11 @@ DISK_FULL_BYTES = 16 * 2**20
 
 _SHUTDOWN_ENDINGS = (Ending.CRASHED, Ending.TIMEOUT, Ending.CPU_LIMIT, Ending.STOPPED)
 """Endings that Blender may still reach during shutdown, after it has finished its work."""
+
+_NO_BLENDER = frozenset((Code.NO_OUTPUT, Code.BLENDER_ERROR, Code.CRASH))
+"""How a program ends that is no Blender, or a broken one."""
+
+_LIBRARY = re.compile(r"lib[\w.+-]+\.so[\w.]*(?=: cannot open shared object)")
 
 _REMEDY = ". Raise it, or simplify the scene"
 
@@ -56,6 +62,22 @@ def failure(
     if finished and (end.ending in _SHUTDOWN_ENDINGS or (end.ending, end.code) == (Ending.EXITED, 0)):
         return None
     return _at_a_limit(end, allowed) or _failed(end, error)
+
+
+def cannot_start(end: RunExit, allowed: Allowance, error: str | None) -> SettingsError | HostUnavailable:
+    """The error of a Blender that told nothing: a `SettingsError` if waiting cannot mend it."""
+    output = " ".join((error or "", *end.log_tail))
+    if library := _LIBRARY.search(output):
+        return SettingsError(
+            f"Blender cannot start: the system's library {library[0]} is missing. Run: apt-get install "
+            "libgl1 libegl1 libxkbcommon0 libsm6 libxi6 libxxf86vm1 libxfixes3 libxrender1."
+        )
+    failed = failure(end, allowed, finished=False, error=error, free_bytes=DISK_FULL_BYTES)
+    is_wrong = isinstance(failed, RenderFailed) and failed.code in _NO_BLENDER
+    return (SettingsError if is_wrong else HostUnavailable)(
+        f"Blender cannot start in the sandbox. {failed} BLENDER_PATH must name the program "
+        "itself, with its own folders beside it, and not a script that starts it."
+    )
 
 
 def disk_full(free_bytes: int) -> RenderFailed:

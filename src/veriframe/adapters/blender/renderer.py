@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import contextlib
 import math
-import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
 
-from veriframe.adapters.blender import contact_sheets, cutting, merging, outcome, outputs, scripts, validation
+from veriframe.adapters.blender import (
+    contact_sheets,
+    cutting,
+    machine_class,
+    merging,
+    outcome,
+    outputs,
+    scripts,
+    validation,
+)
 from veriframe.adapters.blender.reports import About, Decoded, RunReport
 from veriframe.adapters.blender.runtimes import Runtime, with_kernel
 from veriframe.adapters.blender.sandbox.limits import host_errors
 from veriframe.adapters.blender.sandbox.run import OUT, RunExit, Sandbox
 from veriframe.adapters.blender.session import BlenderSession
 from veriframe.adapters.blender.spares import SpareLimits, Spares
-from veriframe.errors import Code, HostUnavailable, JobError, RenderFailed, SettingsError
+from veriframe.errors import HostUnavailable, JobError, RenderFailed
 from veriframe.model.quantities import format_span
 from veriframe.model.rendering.frames import Frame, RenderLimits, RenderTask, ValidatedFrame
 from veriframe.model.rendering.scene import BlenderVersion
 from veriframe.model.text import printable
 from veriframe.ports.renderer import Cut, CutSamples, Kernel, Renderer, RendererFacts, Tile
 
-_LIBRARY = re.compile(r"lib[\w.+-]+\.so[\w.]*(?=: cannot open shared object)")
 _START_SECONDS = 120.0
 
 
@@ -50,6 +57,7 @@ class BlenderRenderer(Renderer):
         ahead = spares or SpareLimits(most=0)
         self._wait_bytes, self._spares = ahead.memory_bytes, Spares(self._make_session, ahead)
         self._facts: RendererFacts | None = None
+        self.own_class = machine_class.OwnClass()
 
     async def facts(self) -> RendererFacts:
         """What this renderer is. Asks Blender once.
@@ -65,7 +73,7 @@ class BlenderRenderer(Renderer):
         end, report = await self._run(script)
         about = next((event for event in report.events if isinstance(event, About)), None)
         if about is None:
-            raise _cannot_start(end, report, self._start_allowance)
+            raise outcome.cannot_start(end, self._start_allowance, report.error)
         return RendererFacts(
             program=self._runtime.name,
             version=BlenderVersion(about.major, about.minor),
@@ -74,6 +82,18 @@ class BlenderRenderer(Renderer):
             sandbox_level=self._sandbox.level.name,
             memory_held_by=self._sandbox.memory_held_by,
         )
+
+    async def machine_class(self) -> str:
+        """Measured, or as remembered. Raises `HostUnavailable`, `SettingsError`."""
+        return await self.own_class.known(await self.facts(), self.measure_class)
+
+    async def measure_class(self, kernel: Kernel = Kernel.BEST) -> str:
+        """The part of the class that is measured, with any kernel. Raises `HostUnavailable`."""
+        async with scripts.scratch() as folder:
+            out, _ = _make_folders(folder)
+            with machine_class.unfit():
+                scene = await self._make_scene("make_reference_scene.py", folder)
+                return await machine_class.measured(self, scene, out, kernel)
 
     @property
     def _start_allowance(self) -> outcome.Allowance:
@@ -208,7 +228,7 @@ class BlenderRenderer(Renderer):
         async with scripts.scratch() as folder:
             out, clean = _make_folders(folder)
             try:
-                scene = await self._make_test_scene(engine, folder)
+                scene = await self._make_scene("make_test_scene.py", folder, engine)
                 async with self.open(scene) as session:
                     frames = [frame async for frame in session.frames(RenderTask(), out)]
                 seconds = time.monotonic() - started
@@ -217,10 +237,10 @@ class BlenderRenderer(Renderer):
                 return str(error)
         return "renders black" if validated.is_black else f"renders in {format_span(seconds)}"
 
-    async def _make_test_scene(self, engine: str, folder: Path) -> Path:
+    async def _make_scene(self, name: str, folder: Path, *more: str) -> Path:
         script = scripts.Script(
-            name="make_test_scene.py",
-            arguments=(OUT / "scene.blend", engine),
+            name=name,
+            arguments=(OUT / "scene.blend", *more),
             out=folder,
             expected=("scene.blend",),
             wall_seconds=_START_SECONDS,
@@ -268,27 +288,3 @@ def _make_folders(folder: Path) -> tuple[Path, Path]:
         out.mkdir()
         clean.mkdir()
     return out, clean
-
-
-_NO_BLENDER = frozenset((Code.NO_OUTPUT, Code.BLENDER_ERROR, Code.CRASH))
-"""How a program ends that is no Blender, or a broken one."""
-
-
-def _cannot_start(
-    end: RunExit, report: RunReport, allowed: outcome.Allowance
-) -> SettingsError | HostUnavailable:
-    """The error of a Blender that told nothing: a `SettingsError` if waiting cannot mend it."""
-    output = " ".join((report.error or "", *end.log_tail))
-    if library := _LIBRARY.search(output):
-        return SettingsError(
-            f"Blender cannot start: the system's library {library[0]} is missing. Run: apt-get install "
-            "libgl1 libegl1 libxkbcommon0 libsm6 libxi6 libxxf86vm1 libxfixes3 libxrender1."
-        )
-    failed = outcome.failure(
-        end, allowed, finished=False, error=report.error, free_bytes=outcome.DISK_FULL_BYTES
-    )
-    is_wrong = isinstance(failed, RenderFailed) and failed.code in _NO_BLENDER
-    return (SettingsError if is_wrong else HostUnavailable)(
-        f"Blender cannot start in the sandbox. {failed} BLENDER_PATH must name the program "
-        "itself, with its own folders beside it, and not a script that starts it."
-    )

@@ -64,6 +64,10 @@ WORDS: Mapping[Code, tuple[str, str]] = {
         "the order does not have one job for each part of its bundle",
         "Post it with: veriframe order create.",
     ),
+    Code.CLASS: (
+        "the bundle accepts other classes of machine only",
+        "Name the worker's class in job.json, or “any”; `veriframe doctor` shows that of a machine.",
+    ),
     Code.OVERRIDE: (
         "the bundle asks for a camera, view layer or setting that its scene does not have",
         "Pack the scene again with: veriframe job pack.",
@@ -99,6 +103,7 @@ WORDS: Mapping[Code, tuple[str, str]] = {
         "the picture was all black",
         f"See that camera, lights and compositor give a picture, {_AGAIN}.",
     ),
+    Code.MISMATCH: ("a part of the picture came out otherwise when the worker rendered it again", ANOTHER),
     Code.BAD_MANIFEST: (
         "the result's manifest is not what its format asks for",
         "Dispute the result if an arbiter is named.",

@@ -83,7 +83,7 @@ async def _manifest(attempt: Attempt, frames: list[SpooledFrame], context: Worke
         worker=format_address(context.registry.account),
         blender=facts.version_text,
         build_hash=facts.build_hash,
-        machine_class="",
+        machine_class=await context.renderer.machine_class(),
         settings=settings,
         frames=found,
         root=root_of(found),

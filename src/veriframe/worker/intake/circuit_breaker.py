@@ -20,7 +20,10 @@ FAILURES = 3
 """This many in a row, without a submission between them."""
 
 SUSPECT = frozenset(
-    (Code.CRASH, Code.BLENDER_ERROR, Code.NO_OUTPUT, Code.NOT_IMAGE, Code.NOT_FINITE, Code.BLACK)
+    (
+        *(Code.CRASH, Code.BLENDER_ERROR, Code.NO_OUTPUT),
+        *(Code.NOT_IMAGE, Code.NOT_FINITE, Code.BLACK, Code.MISMATCH),
+    )
 )
 """Symptoms of a broken driver or bad memory. Exceeded limits do not count: those are the scenes' own."""
 

@@ -43,7 +43,7 @@ NOT_THE_BYTES = frozenset(
         *(Code.LOST, Code.CANCELLED, Code.LEASE, Code.STOPPED),  # time and other workers
         *(Code.NOT_FOUND, Code.UPLOAD),  # the store
         Code.PARTS,  # an order
-        *(Code.DISK, Code.GPU, Code.SANDBOX),  # this machine
+        *(Code.DISK, Code.GPU, Code.SANDBOX, Code.CLASS),  # this machine
     )
 )
 """Failures that say nothing about the scene's bytes: not counted, except against a creator's own leases."""

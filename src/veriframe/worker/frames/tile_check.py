@@ -1,0 +1,119 @@
+"""The worker's own check before it publishes: one tile of one frame is rendered once more.
+
+A machine with bad memory, or one that is overclocked, delivers pixels that no other machine gets. Whoever
+verifies the result would find that, and the bond would be lost.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, replace
+
+import structlog
+
+from veriframe.assets import Asset
+from veriframe.errors import Code, HostUnavailable, RenderFailed, ValidationFailed
+from veriframe.model.attempt.attempt import Attempt
+from veriframe.model.attempt.lease import decoding_seconds
+from veriframe.model.attempt.pace import Pace
+from veriframe.model.rendering.frames import RenderTask, proof_file, tiles_file
+from veriframe.model.verification.tiles import TileGrid
+from veriframe.ports.renderer import Cut, CutKind
+from veriframe.threads import run_uninterrupted
+from veriframe.worker.context import WorkerContext
+from veriframe.worker.shared.lanes import Lane
+
+log = structlog.get_logger()
+
+MARGIN = 2.0
+"""How many times its expected time a second render must have."""
+
+LEAF_BYTES = 32
+
+_DRAW = secrets.SystemRandom()
+
+
+async def check_tile(attempt: Attempt, asset: Asset, until: float, context: WorkerContext) -> None:
+    """Renders a drawn tile again in a process of its own, and compares what was rendered, bit for bit.
+
+    `until` is the end by the monotonic clock. Only a difference is a failure: without time, or if the second
+    render itself fails, the tile is not checked, which is logged. Raises `ValidationFailed` (MISMATCH).
+    """
+    task = attempt.task
+    if not context.checks_tile or task is None or not task.has_proof or task.frame_size is None:
+        return
+    number, grid = _DRAW.choice(task.frames), TileGrid(*task.frame_size)
+    drawn = _Drawn(task, asset, number, grid, _DRAW.randrange(grid.count))
+    started, told = context.monotonic(), {"frame": number, "tile": drawn.tile}
+    if objection := drawn.objection(until - started, context):
+        log.info("tile_not_checked", **told, reason=objection)
+        return
+    try:
+        async with context.lanes.within(Lane.AGAIN, until - started):
+            found = await drawn.rendered_again(attempt.job_id, until, context)
+    except TimeoutError:
+        log.info("tile_not_checked", **told, reason="other jobs took the time that the lease left")
+        return
+    except (RenderFailed, ValidationFailed, HostUnavailable) as error:
+        log.warning("tile_not_checked", **told, reason=str(error))
+        return
+    published = context.workspace.validated(attempt.job_id) / tiles_file(number)
+    leaves = await run_uninterrupted(published.read_bytes)
+    log.info("tile_checked", **told, seconds=round(context.monotonic() - started, 3))
+    if found != leaves[LEAF_BYTES * drawn.tile :][:LEAF_BYTES].hex():
+        raise ValidationFailed(
+            Code.MISMATCH,
+            f"Tile {drawn.tile} of frame {number} came out otherwise when it was rendered again: this"
+            " machine does not compute reliably, or the scene does not repeat. Test its memory, and undo"
+            " overclocking.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """One tile of a frame of a task."""
+
+    task: RenderTask
+    asset: Asset
+    number: int
+    grid: TileGrid
+    tile: int
+
+    def objection(self, left: float, context: WorkerContext) -> str:
+        """Why it cannot be checked in the seconds that are left, or an empty text."""
+        known = context.scenes.known(self.asset.cid)
+        if known is None:
+            return "the worker was restarted since the scene was inspected"
+        if known.inspection.path_guiding or "Freestyle" in known.inspection.changed_later:
+            return "with path guiding or Freestyle, a part of a picture differs if it is rendered alone"
+        if left < MARGIN * (needed := self._seconds(context)):
+            return f"it may take {needed:.0f} s, and the lease leaves {max(0.0, left):.0f} s"
+        return ""
+
+    def _seconds(self, context: WorkerContext) -> float:
+        """How long it may take, by what this worker has seen of the scene."""
+        pace = context.speeds.pace(self.asset.cid) or Pace(0.0)
+        shown = self.grid.bordered(self.tile)
+        share = shown.width * shown.height / (self.grid.width * self.grid.height)
+        decoding = decoding_seconds(shown.width, shown.height)
+        return pace.loading_seconds + share * pace.frame_seconds + decoding
+
+    async def rendered_again(self, job_id: int, until: float, context: WorkerContext) -> str:
+        """The hash of the tile, in hex. Raises `RenderFailed`, `ValidationFailed`, `HostUnavailable`."""
+        workspace, shown = context.workspace, self.grid.bordered(self.tile)
+        out = workspace.rendered(job_id) / "tile"
+        await run_uninterrupted(workspace.empty, out)
+        one = replace(self.task, frames=(self.number,), region=shown, has_thumbnail=False)
+        left = until - context.monotonic()
+        async with context.renderer.open(self.asset.scene, self.asset.folder) as session:
+            async for _ in session.frames(one, out, lease_seconds=left):
+                pass
+        cut = Cut(
+            file=out / proof_file(self.number),
+            kind=CutKind.RAW_PROOF,
+            shown=shown,
+            wanted=self.grid.region(self.tile),
+            size=(self.grid.width, self.grid.height),
+        )
+        (found,) = await context.renderer.cut([cut])
+        return found.leaf
