@@ -75,7 +75,7 @@ def validated(task: RenderTask, frame: Frame, out: Path, clean: Path) -> Validat
         width=frame.width,
         height=frame.height,
         channels=3,
-        bit_depth=8,
+        bit_depth=task.overrides.color_depth or 8,
         pixel_digest=digest.hex(),
         channel_names="R,G,B",
         size_bytes=(clean / frame.file).stat().st_size,

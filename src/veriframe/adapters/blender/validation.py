@@ -140,6 +140,12 @@ def _listing(decoding: Decoding, file: Path) -> Path:
                     "proof": proof_file(frame.number) if task.has_proof else "",
                     "tiles": tiles_file(frame.number) if task.has_proof else "",
                     "thumbnail": thumbnail_file(frame.number) if task.has_thumbnail else "",
+                    "asked": {
+                        "depth": task.overrides.color_depth or 0,
+                        "passes": list(task.overrides.passes),
+                        "is_tile": task.is_denoised_later,
+                        "most_channels": task.most_channels,
+                    },
                 }
                 for frame in decoding.frames
             ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from veriframe.creator.orders.values import Chunk, ChunkState
-from veriframe.errors import Code, JobError, StoreUnavailable
+from veriframe.errors import JobError, StoreUnavailable
 from veriframe.model.bundle.manifest import ManifestFrame
 
 
@@ -64,16 +64,6 @@ def bad_frames(chunk: Chunk, frames: tuple[int, ...], error: JobError) -> Missin
 def unreached(chunk: Chunk, frames: tuple[int, ...], error: StoreUnavailable) -> MissingFrames:
     """The frames of a result whose files do not come now. That is nobody's fault yet."""
     return MissingFrames(frames=frames, job_id=chunk.job.id, why=f"the store does not give it now: {error}")
-
-
-def other_pixels(chunk: Chunk, frame: ManifestFrame) -> MissingFrames:
-    """A frame whose pixels differ from its digest."""
-    return MissingFrames(
-        frames=(frame.number,),
-        job_id=chunk.job.id,
-        why=f"its pixels are not those that the manifest names [{Code.TAMPER.value}]",
-        is_bad=True,
-    )
 
 
 def taken(chunk: Chunk, frame: ManifestFrame, name: str) -> MissingFrames:

@@ -13,11 +13,11 @@ from pathlib import Path
 from veriframe import disk
 from veriframe.causes import cause_of
 from veriframe.creator.orders.arriving import BATCH, Transfers, arrive, require_room
+from veriframe.creator.orders.checking import FrameChecking
 from veriframe.creator.orders.fetched import (
     FetchedFrames,
     bad_frames,
     missing_of,
-    other_pixels,
     taken,
     unreached,
 )
@@ -25,10 +25,10 @@ from veriframe.creator.orders.kept_frames import KeptFrames
 from veriframe.creator.orders.notes import OrderNote
 from veriframe.creator.orders.results import ChunkResults, frames_per_second, usable_rate
 from veriframe.creator.orders.values import Chunk, OrderStatus
-from veriframe.errors import Code, HostUnavailable, JobError, StoreUnavailable, ValidationFailed
+from veriframe.errors import HostUnavailable, JobError, StoreUnavailable, ValidationFailed
 from veriframe.model.bundle.job_file import Bundle
 from veriframe.model.bundle.manifest import ManifestFrame
-from veriframe.model.rendering.frames import Frame, RenderTask, frame_file
+from veriframe.model.rendering.frames import frame_file
 from veriframe.ports.renderer import Renderer
 from veriframe.ports.store import ContentStore
 
@@ -134,16 +134,17 @@ class FrameFetching:
                 found.missing.append(taken(chunk, frame, name))
             else:
                 wanted.append(frame)
+        checking = FrameChecking(self.renderer, bundle)
         with tempfile.TemporaryDirectory(prefix=".veriframe-", dir=self.kept.folder) as folder:
             work = Path(folder)
-            wanted += await self._judge_local(chunk, bundle, local, found, work)
+            wanted += await self._judge_local(chunk, checking, local, found, work)
             for at in range(0, len(wanted), BATCH):
                 batch, place = wanted[at : at + BATCH], work / f"batch-{at}"
                 require_room(self.kept.folder, batch, self.disk_free_bytes)
                 arriving = self.kept.folder / WORK / str(chunk.job.id)
                 async with transfers.counted():
                     await arrive(results, chunk, batch, arriving, place / "fetched")
-                await self._take(chunk, bundle, batch, found, place)
+                await self._take(chunk, checking, batch, found, place)
                 await asyncio.to_thread(disk.remove, place)
         if not any(one.job_id == chunk.job.id for one in found.missing):
             found.size = first.width, first.height
@@ -155,7 +156,7 @@ class FrameFetching:
     async def _judge_local(
         self,
         chunk: Chunk,
-        bundle: Bundle,
+        checking: FrameChecking,
         local: Sequence[ManifestFrame],
         found: FetchedFrames,
         work: Path,
@@ -163,13 +164,9 @@ class FrameFetching:
         """Decode files that are there already. Returns the frames that must be fetched in their place."""
         wanted = list[ManifestFrame]()
         for frame in local:
-            name = frame_file(frame.number, bundle.format)
-            one = work / f"local-{frame.number}"
+            name, one = checking.name(frame), work / f"local-{frame.number}"
             await asyncio.to_thread(_copy, self.kept.folder / name, one / name)
-            try:
-                (digest, _) = (await self._decoded(bundle, [frame], one, work / f"decoded-{frame.number}"))[0]
-            except ValidationFailed:
-                digest = ""
+            digest = await checking.digest(frame, one, work / f"decoded-{frame.number}")
             if digest == frame.digest:
                 self.kept.note(name, digest)
                 self._keep(frame, found)
@@ -184,84 +181,29 @@ class FrameFetching:
         return wanted
 
     async def _take(
-        self, chunk: Chunk, bundle: Bundle, wanted: Sequence[ManifestFrame], found: FetchedFrames, work: Path
+        self,
+        chunk: Chunk,
+        checking: FrameChecking,
+        wanted: Sequence[ManifestFrame],
+        found: FetchedFrames,
+        work: Path,
     ) -> None:
         """Check what was fetched, and write what is right under its name."""
-        if not wanted:
-            return
-        if self.renderer is None:
-            for frame in wanted:
-                self._write(frame, bundle, work / "fetched" / frame_file(frame.number, bundle.format), "")
-                found.written.append(frame.number)
-            return
-        try:
-            checked = await self._decoded(bundle, wanted, work / "fetched", work / "clean")
-            outcomes: list[tuple[str, Path] | ValidationFailed] = [*checked]
-        except ValidationFailed as error:
-            outcomes = [error] if len(wanted) == 1 else await self._one_by_one(bundle, wanted, work)
-        for frame, outcome in zip(wanted, outcomes, strict=True):
+        # Shorter than `wanted` once too many were at fault, which `require_hope` tells.
+        for frame, outcome in zip(wanted, await checking.check(wanted, work), strict=False):
             if isinstance(outcome, ValidationFailed):
                 found.missing.append(bad_frames(chunk, (frame.number,), outcome))
-            elif outcome[0] != frame.digest:
-                found.missing.append(other_pixels(chunk, frame))
             else:
-                self._write(frame, bundle, outcome[1], frame.digest)
+                self.kept.put(checking.name(frame), outcome, frame.digest if self.renderer else "")
+                self.on_frame(frame.number)
                 found.written.append(frame.number)
-
-    async def _one_by_one(
-        self, bundle: Bundle, wanted: Sequence[ManifestFrame], work: Path
-    ) -> list[tuple[str, Path] | ValidationFailed]:
-        """After a chunk failed as a whole: which frames are right."""
-        outcomes = list[tuple[str, Path] | ValidationFailed]()
-        for frame in wanted:
-            name, one = frame_file(frame.number, bundle.format), work / f"one-{frame.number}"
-            one.mkdir()
-            (work / "fetched" / name).replace(one / name)
-            try:
-                outcomes += await self._decoded(bundle, [frame], one, work / f"clean-{frame.number}")
-            except ValidationFailed as error:
-                outcomes.append(error)
-        return outcomes
-
-    async def _decoded(
-        self, bundle: Bundle, frames: Sequence[ManifestFrame], out: Path, clean: Path
-    ) -> list[tuple[str, Path]]:
-        """Decode frames in the clean sandbox. Returns each one's digest, and its file written anew."""
-        assert self.renderer is not None
-        sizes = {(frame.width, frame.height) for frame in frames}
-        if len(sizes) != 1:
-            raise ValidationFailed(Code.WRONG_SIZE, "The frames of the chunk differ in size.")
-        await asyncio.to_thread(clean.mkdir)
-        task = RenderTask(
-            frames=tuple(frame.number for frame in frames),
-            format=bundle.format,
-            size=sizes.pop(),
-            overrides=bundle.overrides,
-        )
-        told = [_told(frame, bundle) for frame in frames]
-        validated = await self.renderer.validate(task, told, out, clean)
-        return [(one.pixel_digest, clean / one.file) for one in validated]
-
-    def _write(self, frame: ManifestFrame, bundle: Bundle, file: Path, digest: str) -> None:
-        self.kept.put(frame_file(frame.number, bundle.format), file, digest)
-        self.on_frame(frame.number)
+        checking.require_hope()
 
 
 def _left(chunk: Chunk, found: FetchedFrames) -> tuple[int, ...]:
     """The frames of a chunk of which nothing is told yet."""
     told = {n for one in found.missing if one.job_id == chunk.job.id for n in one.frames}
     return tuple(n for n in chunk.frames if n not in (*found.written, *found.kept, *told))
-
-
-def _told(frame: ManifestFrame, bundle: Bundle) -> Frame:
-    return Frame(
-        number=frame.number,
-        file=frame_file(frame.number, bundle.format),
-        width=frame.width,
-        height=frame.height,
-        seconds=frame.seconds,
-        peak_memory_bytes=frame.peak_memory_bytes,
-    )
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -7,12 +7,15 @@ from dataclasses import replace
 from veriframe.errors import Code, JobRejected
 from veriframe.model.bundle.job_file import Bundle, Split
 from veriframe.model.rendering.frames import ImageFormat, Region, RenderTask
+from veriframe.model.rendering.overrides import Overrides
 from veriframe.model.rendering.scene import SceneInspection
 from veriframe.model.text import printable, some_names
 
 TILE_BORDER_PIXELS = 16
 """Rendered round each tile of a split still and cut off by merging: adaptive sampling looks at neighbours."""
 
+TILE_DEPTH = 32
+"""The depth of a tile of a split still, in bits a channel."""
 
 Piece = tuple[int, int | None]
 """A frame, and the tile of it that is rendered; None for all of it."""
@@ -94,11 +97,16 @@ def task_of(bundle: Bundle, part: int, inspection: SceneInspection) -> RenderTas
     return replace(
         task,
         format=ImageFormat.MULTILAYER,
-        overrides=replace(bundle.overrides, denoise=False, color_depth=32, passes=()),
+        overrides=tile_overrides(bundle.overrides),
         region=with_border(tile_region(bundle.split, bundle.split.rendered[part], size), size),
         is_denoised_later=True,
         has_proof=False,
     )
+
+
+def tile_overrides(overrides: Overrides) -> Overrides:
+    """Those of a tile of a split still: full depth, and denoised only after the merge."""
+    return replace(overrides, denoise=False, color_depth=TILE_DEPTH, passes=())
 
 
 def tile_region(split: Split, tile: int, size: tuple[int, int]) -> Region:

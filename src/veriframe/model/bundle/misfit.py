@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
+from veriframe.model.bundle.chunks import TILE_DEPTH, tile_overrides
+from veriframe.model.bundle.inspected import Setting
 from veriframe.model.bundle.job_file import Bundle
 from veriframe.model.bundle.manifest import FRAMES_FOLDER, Manifest, ManifestFrame
 from veriframe.model.content.cid import canonical_or_same
 from veriframe.model.registry.job import Job, format_address
 from veriframe.model.rendering.frames import ImageFormat, RenderTask, frame_file
 from veriframe.model.rendering.sizes import most_bytes
+from veriframe.model.text import printable
 
 MOST_PIXELS = 64_000_000
 """The most pixels of a frame whose size nobody asked for."""
@@ -38,16 +43,57 @@ def misfit(
     for found, expected, why in comparisons:
         if found != expected:
             return why
+    if why := _other_settings(manifest, bundle):
+        return why
     if size is None:
         # Then that of the first frame counts.
         size = manifest.frames[0].width, manifest.frames[0].height
         if size[0] * size[1] > MOST_PIXELS:
             return f"has frames of more than {MOST_PIXELS // 10**6} million pixels"
-    return next(filter(None, (_unfit(frame, bundle, size) for frame in manifest.frames)), "")
+    proof = bundle.proof_tiles > 0 and manifest.settings.get("engine") == "CYCLES"
+    return next(filter(None, (_unfit(frame, bundle, size, has_proof=proof) for frame in manifest.frames)), "")
 
 
-def _unfit(frame: ManifestFrame, bundle: Bundle, size: tuple[int, int]) -> str:
-    image_format = bundle.format if bundle.split is None else ImageFormat.MULTILAYER
+def _other_settings(manifest: Manifest, bundle: Bundle) -> str:
+    """Which setting that the bundle asks for the result was not rendered with, as its worker says."""
+    asked, is_tile = bundle.overrides, bundle.split is not None
+    wanted: dict[str, Setting] = {
+        "engine": asked.engine,
+        "resolution": None if asked.resolution is None else list(asked.resolution),
+        "samples": asked.samples,
+        "seed": asked.seed,
+        "denoise": False if is_tile else asked.denoise,
+        "camera": asked.camera,
+        "view_layers": None if asked.view_layer is None else [asked.view_layer],
+        "format": _format(bundle).value,
+        "color_depth": TILE_DEPTH if is_tile else asked.color_depth,
+        "passes": [] if is_tile else list(asked.passes),
+    }
+    for name, value in wanted.items():
+        found = manifest.settings.get(name)
+        if value is not None and (found != value or type(found) is not type(value)):
+            return f"names {name} {printable(json.dumps(found), 60)}, not {json.dumps(value)}"
+    return ""
+
+
+def _format(bundle: Bundle) -> ImageFormat:
+    return bundle.format if bundle.split is None else ImageFormat.MULTILAYER
+
+
+def _other_picture(frame: ManifestFrame, task: RenderTask) -> str:
+    """How a frame differs from a task in depth or channels, as far as its manifest tells."""
+    depth = task.overrides.color_depth
+    # With layers, data such as distances always have 32 bits.
+    has_layers = task.format is ImageFormat.MULTILAYER
+    if depth is not None and frame.depth != depth and not (has_layers and frame.depth > depth):
+        return f"has frame {frame.number} in {frame.depth} bits a channel, not {depth}"
+    if frame.channels.count(",") >= task.most_channels:
+        return f"has frame {frame.number} in more than {task.most_channels} channels"
+    return ""
+
+
+def _unfit(frame: ManifestFrame, bundle: Bundle, size: tuple[int, int], *, has_proof: bool) -> str:
+    image_format = _format(bundle)
     if frame.file != f"{FRAMES_FOLDER}/{frame_file(frame.number, image_format)}":
         return f"has frame {frame.number} in another format"
     if bundle.split is None and size != (frame.width, frame.height):
@@ -56,9 +102,13 @@ def _unfit(frame: ManifestFrame, bundle: Bundle, size: tuple[int, int]) -> str:
         frames=(frame.number,),
         format=image_format,
         size=(frame.width, frame.height),
-        overrides=bundle.overrides,
+        overrides=bundle.overrides if bundle.split is None else tile_overrides(bundle.overrides),
         is_denoised_later=bundle.split is not None,
     )
+    if why := _other_picture(frame, task):
+        return why
+    if has_proof and bundle.split is None and frame.proof is None:
+        return f"lacks the proof of frame {frame.number}"
     if frame.size_bytes > most_bytes(task):
         return f"has frame {frame.number} in a file larger than its pixels take"
     return ""

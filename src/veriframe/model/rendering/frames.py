@@ -75,6 +75,10 @@ class Region:
         )
 
 
+OWN_CHANNELS = 128
+"""Of a picture with layers by the scene's settings: two view layers with all passes of Cycles have 124."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderTask:
     """What to render of one scene, with the file's own settings but for `overrides`.
@@ -116,6 +120,13 @@ class RenderTask:
         if self.region is None or self.size is None:
             return Fraction(len(self.frames))
         return Fraction(self.pixels * len(self.frames), self.size[0] * self.size[1])
+
+    @property
+    def most_channels(self) -> int:
+        """The most channels of a frame: each pass that is asked for adds four to those of the scene's own."""
+        if self.format is not ImageFormat.MULTILAYER:
+            return 4
+        return OWN_CHANNELS + 4 * len(self.overrides.passes)
 
     def raw_files(self, number: int) -> tuple[str, ...]:
         """The files of a frame as a session leaves them."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from tests.decoding import script
-from tests.fakes.renderer import FakeRenderer
+from tests.fakes.renderer import FakeRenderer, Script
 from tests.scenes.blend_bytes import blend, block
 from tests.unit.creator.stage import STRK, Stage
 
@@ -22,16 +22,20 @@ from veriframe.creator.orders.notes import OrderNote, OrderNotes
 from veriframe.creator.orders.orders import Orders
 from veriframe.creator.orders.posting import OrderPosting, PostedOrder, read_bundle
 from veriframe.creator.orders.values import Chunk, OrderStatus
-from veriframe.model.bundle.job_file import Bundle, write_job_file
+from veriframe.model.bundle.chunks import task_of
+from veriframe.model.bundle.inspected import settings_of
+from veriframe.model.bundle.job_file import Bundle, parse_job_file, write_job_file
 from veriframe.model.bundle.manifest import FILE_NAME, Manifest, ManifestFrame, root_of, write_manifest
 from veriframe.model.registry.job import JobState, format_address
 from veriframe.model.registry.offer import Offer
 from veriframe.model.rendering.frames import frame_file
+from veriframe.model.rendering.overrides import overridden
 from veriframe.ports.renderer import Renderer
 
-BUNDLE = Bundle(scene="shot.blend", blender="4.5", frames=tuple(range(1, 11)), chunk=4)
+BUNDLE = Bundle(scene="shot.blend", blender="4.5", frames=tuple(range(1, 11)), chunk=4, proof_tiles=0)
 OFFER = Offer(reward_fri=STRK // 10)
 RATE = 25.0
+INSPECTED = replace(Script().inspection, width=16, height=8)
 SHOT = blend(block(b"REND", b"a shot".ljust(72)))
 
 
@@ -104,6 +108,8 @@ class Studio(Stage):
             for number, content in zip(chunk.frames, pictures, strict=True)
         )
         job = chunk.job
+        bundle = parse_job_file(self.notes.read_orders()[job.order.asset_cid].job_file.encode())
+        inspection = replace(overridden(INSPECTED, bundle.overrides), frames_per_second=RATE)
         manifest = Manifest(
             job=job.id,
             order=job.order.id,
@@ -113,7 +119,7 @@ class Studio(Stage):
             blender="4.5.15",
             build_hash="0123456789ab",
             machine_class="",
-            settings={"frames_per_second": RATE},
+            settings=settings_of(inspection, task_of(bundle, job.part, inspection)),
             frames=frames,
             root=root_of(frames),
             seconds=4.0,

@@ -2,8 +2,9 @@
 
 Arguments: the folder with the frames, the output folder, and a JSON file with the list of frames:
 `[{"number": 1, "format": "PNG", "file": "frame_0001.png", "width": 64, "height": 36, "proof": "",
-"tiles": "", "thumbnail": ""}]`. The last three name files to be written, and the proof also the one that is
-read.
+"tiles": "", "thumbnail": "", "asked": {"depth": 0, "passes": [], "is_tile": false, "most_channels": 4}}]`.
+`proof`, `tiles` and `thumbnail` name files to be written, and the proof also the one that is read. `asked` is
+what the picture must have: a depth in bits, 0 for any, and passes; at most so many channels.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120  # isolated mode adds no folder
 
 import numpy as np
+import ordered  # type: ignore[import-not-found]
 import pixel_digest  # type: ignore[import-not-found]
 import png_file  # type: ignore[import-not-found]
 from pixel_digest import Planes
@@ -40,23 +42,30 @@ def is_black(pixels: Pixels) -> bool:
     return not pixels[:, :, -1].any() or not (pixels[:, :, :-1] > noise).any()
 
 
-def decode(source: Path, target: Path, image_format: str, width: int, height: int) -> tuple[Planes, Pixels]:
+def decode(frame: dict[str, Any], source: Path, target: Path) -> tuple[Planes, Pixels]:
     """Decode one frame and write its clean file. Returns its channels, and the picture that people look at.
 
     Raises `NotAPictureError`.
     """
-    if image_format == "PNG":
+    width, height = frame["width"], frame["height"]
+    if frame["format"] == "PNG":
         with source.open("rb") as stream:
             pixels = png_file.read(stream, width, height)
+        ordered.check(frame["asked"], {}, [pixels])
         with target.open("xb") as stream:
             png_file.write(stream, pixels)
         return {name: pixels[:, :, n] for n, name in enumerate(CHANNELS[pixels.shape[2]])}, pixels
     import exr_file  # type: ignore[import-not-found]  # noqa: PLC0415
 
-    is_layered = image_format == "OPEN_EXR_MULTILAYER"
-    planes = (exr_file.read_layers if is_layered else exr_file.read)(source, width, height)
+    if frame["format"] == "OPEN_EXR_MULTILAYER":
+        planes = exr_file.read_layers(source, width, height, frame["asked"]["most_channels"])
+        picture = looked_at(planes)
+    else:
+        planes = exr_file.read(source, width, height)
+        picture = list(planes.values())
+    ordered.check(frame["asked"], planes, picture)
     exr_file.write(target, planes)
-    return planes, np.stack(looked_at(planes) if is_layered else list(planes.values()), axis=2)
+    return planes, np.stack(picture, axis=2)
 
 
 def looked_at(planes: Planes) -> list[pixel_digest.Plane]:
@@ -71,9 +80,9 @@ def looked_at(planes: Planes) -> list[pixel_digest.Plane]:
 
 def decode_and_report(frame: dict[str, Any], frames: Path, out: Path) -> None:
     """Decode one frame and report its size, depth and digest, or why it was refused."""
-    number, (width, height) = frame["number"], (frame["width"], frame["height"])
+    number = frame["number"]
     try:
-        planes, pixels = decode(frames / frame["file"], out / frame["file"], frame["format"], width, height)
+        planes, pixels = decode(frame, frames / frame["file"], out / frame["file"])
         proof_root = write_proof(frame, frames, out)
     except NotAPictureError as error:
         report("refused", number=number, code=error.code, why=str(error)[:300])

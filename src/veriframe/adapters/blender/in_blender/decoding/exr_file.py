@@ -25,7 +25,7 @@ TILES.mode, TILES.roundingMode = OpenEXR.ONE_LEVEL, OpenEXR.ROUND_DOWN
 
 def read(path: Path, width: int, height: int) -> Planes:
     """The channels R, G, B and perhaps A, all float16 or all float32. Raises `NotAPictureError`."""
-    planes = _read(path, width, height)
+    planes = _read(path, width, height, len(ORDER))
     if set(planes) not in ({*ORDER[:3]}, {*ORDER}):
         raise NotAPictureError("its channels are not R, G, B and optionally A")
     if len({plane.dtype for plane in planes.values()}) != 1:
@@ -33,18 +33,18 @@ def read(path: Path, width: int, height: int) -> Planes:
     return {name: planes[name] for name in ORDER if name in planes}
 
 
-def read_layers(path: Path, width: int, height: int) -> Planes:
+def read_layers(path: Path, width: int, height: int, most_channels: int = MOST_CHANNELS) -> Planes:
     """All channels of a picture with layers, such as `ViewLayer.Combined.R`. Raises `NotAPictureError`."""
-    planes = _read(path, width, height)
+    planes = _read(path, width, height, most_channels)
     if any(name.count(".") < 2 for name in planes):
         raise NotAPictureError("a channel is not named LAYER.PASS.CHANNEL")
     return planes
 
 
-def _read(path: Path, width: int, height: int) -> Planes:
-    # The header is checked first, so that the size bounds the memory.
+def _read(path: Path, width: int, height: int, most_channels: int) -> Planes:
+    # The header is checked first, so that the size and the channels bound the memory.
     try:
-        _check_header(OpenEXR.File(str(path), header_only=True), width, height)
+        _check_header(OpenEXR.File(str(path), header_only=True), width, height, most_channels)
         channels = OpenEXR.File(str(path), separate_channels=True).channels()
     except NotAPictureError:
         raise
@@ -58,7 +58,7 @@ def _read(path: Path, width: int, height: int) -> Planes:
     return planes
 
 
-def _check_header(file: OpenEXR.File, width: int, height: int) -> None:
+def _check_header(file: OpenEXR.File, width: int, height: int, most_channels: int) -> None:
     if len(file.parts) != 1:
         raise NotAPictureError("it has more than one part")
     low, high = (np.asarray(corner) for corner in file.header()["dataWindow"])
@@ -68,8 +68,8 @@ def _check_header(file: OpenEXR.File, width: int, height: int) -> None:
             f"it has {found_width}×{found_height} pixels, not {width}×{height}", "WRONG_SIZE"
         )
     channels = file.header()["channels"]
-    if not 0 < len(channels) <= MOST_CHANNELS:
-        raise NotAPictureError(f"it has {len(channels)} channels")
+    if not 0 < len(channels) <= most_channels:
+        raise NotAPictureError(f"it has {len(channels)} channels, and may have {most_channels}")
     if any(len(channel.name.encode()) > MOST_NAME_BYTES for channel in channels):
         raise NotAPictureError("a channel's name is too long")
 
