@@ -1,4 +1,4 @@
-"""Writes the JSON Schemas of `job.json` and `manifest.json`, for the documentation and for the wheel.
+"""Writes the JSON Schemas of what is published: for the documentation, and for the wheel.
 
 `python -m tools.schemas` writes them; a test compares the committed ones with new ones.
 """
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from veriframe.model.bundle import job_file, manifest
+from veriframe.model.verification import report
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = (ROOT / "docs" / "schemas", ROOT / "src" / "veriframe" / "model" / "bundle" / "schemas")
@@ -17,7 +18,11 @@ FOLDERS = (ROOT / "docs" / "schemas", ROOT / "src" / "veriframe" / "model" / "bu
 
 def schemas() -> Mapping[str, str]:
     """The schemas' texts, by file name."""
-    found = {"job.schema.json": job_file.schema(), "manifest.schema.json": manifest.schema()}
+    found = {
+        "job.schema.json": job_file.schema(),
+        "manifest.schema.json": manifest.schema(),
+        "verification.schema.json": report.schema(),
+    }
     return {name: json.dumps(schema, indent=2, sort_keys=True) + "\n" for name, schema in found.items()}
 
 

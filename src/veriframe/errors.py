@@ -82,6 +82,7 @@ class Code(StrEnum):
     NOT_FINITE = "NOT_FINITE"
     MISMATCH = "MISMATCH"
     BAD_MANIFEST = "BAD_MANIFEST"
+    BAD_REPORT = "BAD_REPORT"
     UPLOAD = "UPLOAD"
     # the worker's own reasons
     LEASE = "LEASE"

@@ -25,6 +25,7 @@ NOT_YET = {
     Code.STOPPED,
     Code.FRAME_RANGE,
     Code.BAD_MANIFEST,
+    Code.BAD_REPORT,
 }
 """Codes without a faulty scene or render: lost races, unused codes, a command's argument."""
 

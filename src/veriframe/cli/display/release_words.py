@@ -108,6 +108,10 @@ WORDS: Mapping[Code, tuple[str, str]] = {
         "the result's manifest is not what its format asks for",
         "Dispute the result if an arbiter is named.",
     ),
+    Code.BAD_REPORT: (
+        "a verification report is not what its format asks for",
+        "Verify the result again, or ask for another report.",
+    ),
     Code.NOT_FINITE: (
         "the picture has values that are not numbers",
         f"Look for a division by zero in the compositor or a shader, {_AGAIN}.",

@@ -1,0 +1,148 @@
+"""What a verification found, in words for people: each conclusion, a whole job, and the odds of a cheat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from veriframe.model.verification.draw import odds
+from veriframe.model.verification.findings import Conclusion, FrameFinding, JobFinding, worst
+
+MEANING = {
+    Conclusion.EXACT: "Every drawn tile has the same bits here.",
+    Conclusion.EQUAL: "Drawn tiles differ, but by no more than honest processors do.",
+    Conclusion.UNDECIDED: "It cannot be decided here whether the result is what was ordered.",
+    Conclusion.WITHHELD: "What proves the result cannot be fetched, asked for several times.",
+    Conclusion.WRONG: "The result is not what was ordered.",
+}
+"""One sentence for each conclusion."""
+
+NOTHING_CHECKED = "No part of the result was checked, so that nothing is known about it."
+
+SHARES = (0.01, 0.1, 0.5)
+"""Of a job's tiles: cheats whose odds are told."""
+
+_SETTLED = {Conclusion.EXACT, Conclusion.EQUAL, Conclusion.WRONG}
+
+_VERDICTS = {
+    Conclusion.EXACT: "{the} {is_} the same here in every part that was checked.",
+    Conclusion.EQUAL: "{the} differ{s} in parts that were checked, but by no more than honest processors do.",
+    Conclusion.UNDECIDED: "it cannot be decided here whether {the} {is_} what was ordered.",
+    Conclusion.WITHHELD: "what proves {the} cannot be fetched, asked for several times.",
+    Conclusion.WRONG: "{the} {is_} not what was ordered.",
+}
+_MOST_JOBS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Odds:
+    """How likely the tiles that were checked show a cheat on a share of all tiles, all numbers 0 … 1.
+
+    `spread` if the cheat is spread over all frames, `in_frames` if it fills some and leaves the others.
+    """
+
+    share: float
+    spread: float
+    in_frames: float
+
+
+def is_checked(finding: JobFinding) -> bool:
+    """Whether anything was found of the result: without, the best conclusion means nothing."""
+    return finding.conclusion is not Conclusion.EXACT or any(frame.tiles for frame in finding.frames)
+
+
+def meaning(finding: JobFinding) -> str:
+    """What a job's conclusion means, in one sentence."""
+    return MEANING[finding.conclusion] if is_checked(finding) else NOTHING_CHECKED
+
+
+def summary(finding: JobFinding) -> str:
+    """A job in one line: `job 12: exact: 16 tiles of 4 of 10 frames rendered again`."""
+    return f"job {finding.job}: {label(finding)}: {work(finding)}"
+
+
+def label(finding: JobFinding) -> str:
+    """A job's conclusion in a word, or two."""
+    return finding.conclusion.lower() if is_checked(finding) else "nothing checked"
+
+
+def work(finding: JobFinding) -> str:
+    """What was rendered again: `16 tiles of 4 of 10 frames rendered again`."""
+    tiles = sum(len(_tiles(frame)) for frame in finding.frames)
+    parts = []
+    if tiles:
+        checked = sum(bool(_tiles(frame)) for frame in finding.frames)
+        parts.append(f"{_count(tiles, 'tile')} of {_of_frames(checked, finding.frames_of_job)}")
+    if wholes := sum(_is_rendered_whole(frame) for frame in finding.frames):
+        one = finding.frames_of_job == 1
+        parts.append(
+            "the whole frame" if one else f"{wholes} of {_count(finding.frames_of_job, 'whole frame')}"
+        )
+    return f"{' and '.join(parts) or 'nothing was'} rendered again"
+
+
+def verdict(findings: Sequence[JobFinding]) -> str:
+    """The verdict of all jobs, in one sentence: of the worst, with the jobs that have it."""
+    checked = [finding for finding in findings if is_checked(finding)]
+    if not checked:
+        return NOTHING_CHECKED
+    conclusion = worst(finding.conclusion for finding in checked)
+    jobs = [finding.job for finding in checked if finding.conclusion is conclusion]
+    named = ", ".join(map(str, jobs[:_MOST_JOBS]))
+    if len(jobs) > _MOST_JOBS:
+        named += f" and {len(jobs) - _MOST_JOBS} more"
+    is_part = len(jobs) < len(findings)
+    what = ("that", "those") if is_part else ("the result", "the results")
+    the = f"{what[0]} of job {named}" if len(jobs) == 1 else f"{what[1]} of jobs {named}"
+    forms = {"is_": "is", "s": "s"} if len(jobs) == 1 else {"is_": "are", "s": ""}
+    sentence = _VERDICTS[conclusion].format(the=the, **forms)
+    return f"Of {len(findings)} results, {sentence}" if is_part else sentence[0].upper() + sentence[1:]
+
+
+def odds_of(finding: JobFinding) -> tuple[Odds, ...]:
+    """How likely cheats on `SHARES` of the job's tiles would have been seen, as far as it was settled.
+
+    Empty if nothing was.
+    """
+    tiles = frames = 0
+    for frame in finding.frames:
+        settled = {tile.tile for tile in frame.tiles if tile.conclusion in _SETTLED}
+        is_whole = _is_rendered_whole(frame) and any(tile < 0 for tile in settled)
+        tiles += finding.tiles_of_frame if is_whole else sum(tile >= 0 for tile in settled)
+        frames += bool(settled)
+    if not tiles:
+        return ()
+    every = frames >= finding.frames_of_job
+    return tuple(Odds(share, odds(share, tiles), 1.0 if every else odds(share, frames)) for share in SHARES)
+
+
+def percent(share: float) -> str:
+    """A probability as people read it: `14.9 %`; never rounded to certainty: `over 99.9 %`."""
+    if 0.999 < share < 1:
+        return "over 99.9 %"
+    return f"{100 * share:.3g} %"
+
+
+def standing(findings: Sequence[JobFinding]) -> Conclusion:
+    """The conclusion of all jobs: the worst; where nothing was checked, nothing is decided."""
+    checked = [finding.conclusion for finding in findings if is_checked(finding)]
+    return worst(checked) if checked else Conclusion.UNDECIDED
+
+
+def _tiles(frame: FrameFinding) -> set[int]:
+    return {tile.tile for tile in frame.tiles if tile.tile >= 0}
+
+
+def _is_rendered_whole(frame: FrameFinding) -> bool:
+    # Without `is_whole`, a whole frame was denoised again, not rendered.
+    return frame.is_whole and any(tile.tile < 0 for tile in frame.tiles)
+
+
+def _of_frames(checked: int, frames: int) -> str:
+    if frames == 1:
+        return "its frame"
+    return f"all {frames} frames" if checked == frames else f"{checked} of {frames} frames"
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
