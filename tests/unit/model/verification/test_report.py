@@ -248,14 +248,18 @@ def test_a_job_twice() -> None:
         parse_report(write_report([JOB, JOB]))
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"[" * 100_000, b"\xff", b"1", b"{}", b" " * (report.MOST_BYTES + 1)]
-)
+@pytest.mark.parametrize("content", [b"", b"[" * 100_000, b"\xff", b"1", b"{}"])
 def test_what_is_no_report(content: bytes) -> None:
     """Whatever lies there, one sentence tells."""
     with pytest.raises(ValidationFailed) as refused:
         parse_report(content)
     assert refused.value.code is Code.BAD_REPORT
+
+
+def test_a_report_that_is_too_long() -> None:
+    """Even if the rest is only space."""
+    with pytest.raises(ValidationFailed, match="longer"):
+        parse_report(write_report([JOB]).ljust(report.MOST_BYTES + 1))
 
 
 def test_a_key_twice() -> None:
