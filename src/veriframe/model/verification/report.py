@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, Strict, ValidationError
 
 from veriframe.errors import Code, ValidationFailed
+from veriframe.model.others_json import first_fault, read_json
 from veriframe.model.rendering.frames import LAST_FRAME, MAX_FRAMES, Region
 from veriframe.model.text import printable
 from veriframe.model.verification.findings import (
@@ -29,7 +30,7 @@ MOST_BYTES = 16 * 2**20
 MOST_SUSPECTS = 16
 """As many tiles and frames of a report are looked at before the drawn ones."""
 
-_TEXT, _REASON, _CID, _NOTES, _JOBS, _TILES, _KEYS = 300, 1000, 128, 16, 1000, 2**16, 64
+_TEXT, _REASON, _CID, _NOTES, _JOBS, _TILES = 300, 1000, 128, 16, 1000, 2**16
 
 
 def write_report(findings: Sequence[JobFinding]) -> bytes:
@@ -56,13 +57,11 @@ def parse_report(content: bytes) -> tuple[JobFinding, ...]:
     if len(content) > MOST_BYTES:
         raise _bad(f"it is longer than {MOST_BYTES} bytes")
     try:
-        # Pydantic's own parser takes gigabytes for some contents, and a key twice.
-        told = json.loads(content.decode("ascii"), object_pairs_hook=_object)
-        if not isinstance(told, dict):
-            raise ValueError("it is no object")
-        found = _Report.model_validate(told)
-    except (ValidationError, ValueError, RecursionError) as error:
-        raise _bad(printable(_first_fault(error), _TEXT)) from None
+        found = _Report.model_validate(read_json(content))
+    except ValidationError as error:
+        raise _bad(printable(first_fault(error), _TEXT)) from None
+    except (ValueError, RecursionError) as error:
+        raise _bad(f"it is not JSON: {printable(str(error), _TEXT)}") from None
     findings = tuple(job.value() for job in found.jobs)
     if len({finding.job for finding in findings}) != len(findings):
         raise _bad("a job is named twice")
@@ -154,25 +153,11 @@ def _told(finding: JobFinding) -> dict[str, Any]:
     }
 
 
-def _first_fault(error: Exception) -> str:
-    if not isinstance(error, ValidationError):
-        return str(error)
-    fault = error.errors(include_input=False, include_url=False)[0]
-    return f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
-
-
 def _bad(why: str) -> ValidationFailed:
     return ValidationFailed(
         Code.BAD_REPORT,
         f"The report cannot be used: {why}. Verify the result again, or ask for another report.",
     )
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(pairs) > _KEYS or len(found) != len(pairs):
-        raise ValueError("an object in it has too many keys, or one of them twice")
-    return found
 
 
 def _plain(text: str) -> str:

@@ -156,14 +156,6 @@ def test_places_are_left_out(place: str) -> None:
     assert content.count("it cannot be rendered here: ") == 5
 
 
-@pytest.mark.parametrize(
-    "text", ["it has 64×36 pixels, and 1/16 and 4.5.15 LTS", "R/G/B of 3 / 4: a and/or b"]
-)
-def test_other_words_stay(text: str) -> None:
-    """What only looks a little like a path."""
-    assert public(replace(JOB, reason=text)).reason == text
-
-
 def changed(path: str, value: Any) -> bytes:
     """A report in which one thing is another; `path` leads to it, such as `jobs.0.seed`."""
     told = json.loads(write_report([JOB]))

@@ -45,3 +45,9 @@ def test_suspects_are_few(many: list[FrameFinding]) -> None:
         sum(len({t.tile for t in f.tiles if t.tile >= 0 and t.conclusion is Conclusion.WRONG}) for f in more),
     )
     assert all(number >= 0 for tiles in found.values() for number in tiles)
+
+
+def test_frames_without_tiles_are_few_as_well() -> None:
+    """Each counts as one tile."""
+    many = tuple(FrameFinding(number=number, conclusion_of_its_own=Conclusion.WRONG) for number in range(40))
+    assert list(suspects_of([replace(JOB, frames=many)], 12)) == list(range(16))
