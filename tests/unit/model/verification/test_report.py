@@ -121,7 +121,9 @@ def test_what_it_says() -> None:
     """Its kind, and of each job the conclusion with its sentence and the reason."""
     told = json.loads(write_report([JOB]))
     assert (told["veriframe"], told["kind"]) == (1, "verification")
+    assert list(told) == sorted(told)
     (job,) = told["jobs"]
+    assert list(job) == sorted(job)
     assert job["conclusion"] == "WRONG"
     assert job["sentence"].endswith("Frame 1, tile 1: it differs")
     assert [frame["conclusion"] for frame in job["frames"]] == ["WRONG", "EXACT"]
