@@ -201,6 +201,7 @@ def test_large_results_stay_readable(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(found.all("svg")) == 2
     assert len(found.all("img")) == 3
     assert "Frame 20, tile 13" in found.words
+    assert "Frame 20: wrong" in found.words
     assert "4 more frames" in found.words
     assert "1 more part" in found.words
 
