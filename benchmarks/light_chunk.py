@@ -15,7 +15,7 @@ from pathlib import Path
 
 import structlog
 
-from veriframe.demo import make_scene
+from veriframe.demo.making import make_scene
 from veriframe.model.rendering.frames import Frame, RenderTask
 from veriframe.ports.renderer import Renderer
 from veriframe.settings import Settings, load

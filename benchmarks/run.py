@@ -21,7 +21,7 @@ import structlog
 
 from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
 from veriframe.adapters.blender.sandbox.run import RunLimits, Sandbox, SandboxedRun
-from veriframe.demo import make_scene
+from veriframe.demo.making import make_scene
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.quantities import FRI_PER_STRK
 from veriframe.model.registry.offer import Offer

@@ -38,7 +38,7 @@ from tests.nodes import STRK_ADDRESS, Devnet, devnet  # noqa: E402
 from veriframe.adapters.starknet.contract.contract import Contract  # noqa: E402
 from veriframe.adapters.starknet.job_registry.registry import StarknetRegistry  # noqa: E402
 from veriframe.adapters.starknet.rpc.endpoints import EndpointLimits, Endpoints, Params  # noqa: E402
-from veriframe.demo import make_scene  # noqa: E402
+from veriframe.demo.making import make_scene  # noqa: E402
 from veriframe.model.attempt.policy import Policy  # noqa: E402
 from veriframe.model.registry.job import Terms  # noqa: E402
 from veriframe.model.registry.offer import Offer  # noqa: E402

@@ -11,14 +11,17 @@ import typer
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bars
 
-from veriframe import demo as stage
 from veriframe.cli import context
 from veriframe.cli.display import show
-from veriframe.creator.values import Posted
+from veriframe.creator.orders.posting import PostedOrder
+from veriframe.demo.show import Demo
+from veriframe.demo.values import Outcome
 from veriframe.model.attempt.attempt import Attempt
 from veriframe.model.quantities import format_size, format_strk
 from veriframe.model.registry.job import Job
 from veriframe.model.rendering.frames import Progress
+from veriframe.model.verification.findings import JobFinding
+from veriframe.model.verification.words import summary
 from veriframe.ports.registry import Funds
 from veriframe.ports.renderer import RendererFacts
 from veriframe.worker.overview.sentences import stage_sentence
@@ -36,7 +39,7 @@ def demo(
     """Post a scene, render it, submit the picture and get paid, all on this machine."""
     settings = context.current().settings
     with _Reporter() as reporter:
-        outcome = context.run(stage.Demo(settings, output, reporter, scene).show())
+        outcome = context.run(Demo(settings, output, reporter, scene).show())
     if as_json:
         show.as_json(_as_object(outcome))
     else:
@@ -70,13 +73,13 @@ class _Reporter:
     def ready(self, facts: RendererFacts) -> None:
         self._say(f"Blender {facts.version_text} ({facts.program}), sandbox {facts.sandbox_level}")
 
-    def posted(self, posted: Posted) -> None:
+    def posted(self, posted: PostedOrder) -> None:
         reward = format_strk(posted.terms.reward_fri)
-        self._say(f"creator posted job {posted.jobs[0]}: {reward} in escrow, scene {posted.asset_cid}")
+        self._say(f"creator posted job {posted.jobs[0]}: {reward} in escrow, scene {posted.asset_cids[0]}")
 
-    def stage(self, before: Attempt, after: Attempt) -> None:
+    def stage(self, before: Attempt, after: Attempt, who: str) -> None:
         self._bars.update(self._bar, visible=False)
-        self._say(f"worker {stage_sentence(before, after)}")
+        self._say(f"{who} {stage_sentence(before, after)}")
 
     def progress(self, progress: Progress) -> None:
         if self._bars.disable:
@@ -93,13 +96,20 @@ class _Reporter:
         )
 
     def submitted(self, job: Job) -> None:
-        self._say(f"creator downloads {job.result_cid} and accepts it")
+        self._say(f"result of job {job.id}: {job.result_cid}")
+
+    def verified(self, finding: JobFinding) -> None:
+        self._say(summary(finding) + (f": {finding.why}" if finding.why else ""))
+
+    def say(self, what: str) -> None:
+        self._say(what)
 
     def _say(self, what: str) -> None:
         show.err.print(f"{time.monotonic() - self._started:7.1f} s  {show.clean(what)}", markup=False)
 
 
-def _as_object(outcome: stage.Outcome) -> dict[str, Any]:
+def _as_object(outcome: Outcome) -> dict[str, Any]:
+    conviction = outcome.conviction
     return {
         "state": outcome.job.state,
         "job_id": outcome.job.id,
@@ -110,17 +120,27 @@ def _as_object(outcome: stage.Outcome) -> dict[str, Any]:
         "result_cid": outcome.job.result_cid,
         "blender": outcome.facts.version_text,
         "sandbox_level": outcome.facts.sandbox_level,
+        "conclusion": outcome.finding.conclusion,
+        "cheat": conviction
+        and {
+            "job_id": conviction.job.id,
+            "state": conviction.job.state,
+            "conclusion": conviction.finding.conclusion,
+            "report": str(conviction.page.absolute()),
+            "picture": str(conviction.picture.absolute()),
+        },
         "stage_seconds": outcome.stage_seconds,
         "balances_before": asdict(outcome.before),
         "balances_after": asdict(outcome.after),
     }
 
 
-def _draw(outcome: stage.Outcome) -> None:
+def _draw(outcome: Outcome) -> None:
     before, after = outcome.before, outcome.after
     rows = [
         *_rows("creator", before.creator, after.creator),
         *_rows("worker", before.worker, after.worker),
+        *_rows("cheat", before.cheat, after.cheat),
         _row("in escrow", before.registry.escrow_fri, after.registry.escrow_fri),
         _row("burned", before.registry.burned_fri, after.registry.burned_fri),
         _row("total", before.all_fri, after.all_fri),
@@ -132,8 +152,19 @@ def _draw(outcome: stage.Outcome) -> None:
             "picture": f"{outcome.picture.absolute()} ({outcome.width}×{outcome.height})",
             "CID": outcome.job.result_cid,
             "sandbox": outcome.facts.sandbox_level,
+            "proof": summary(outcome.finding),
         },
     )
+    if (conviction := outcome.conviction) is not None:
+        show.facts(
+            f"Job {conviction.job.id}, by a worker who cheated, is {conviction.job.state}",
+            {
+                "proof": summary(conviction.finding),
+                "why": conviction.finding.why,
+                "report": str(conviction.page.absolute()),
+                "where": str(conviction.picture.absolute()),
+            },
+        )
 
 
 def _rows(name: str, before: Funds, after: Funds) -> list[tuple[str, ...]]:

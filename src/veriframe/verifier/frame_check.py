@@ -24,9 +24,9 @@ MOST_TILES = 16
 """As many tiles of a frame are drawn before the rule leaves it undecided."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class FrameCheck:
-    """Checks one frame. Read `check` first.
+    """Checks one frame. Read `check` first. `overview` is a small JPEG of what was delivered.
 
     Methods raise `ValidationFailed` for what is withheld or not what it must be, `RenderFailed` and
     `Unavailable` for what stops this machine.
@@ -36,6 +36,7 @@ class FrameCheck:
     judging: Judging
     renderer: Renderer
     on_tile: Callable[[], None] = lambda: None
+    overview: bytes = b""
 
     async def check(self, delivered: Delivered, plan: Plan) -> FrameFinding:
         """Compare the drawn tiles, and more of them while the rule is between; or the whole frame."""

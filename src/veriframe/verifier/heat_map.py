@@ -13,12 +13,16 @@ from PIL import Image
 
 from veriframe.verifier import comparing
 from veriframe.verifier.crops import Samples
+from veriframe.verifier.values import Delivered
 
 MOST_WIDTH = 1024
 """A wider picture is scaled down, in pixels."""
 
 LEAST_SIDE = 192
 """A smaller picture is enlarged until its longer side has as many pixels."""
+
+OVERVIEW_WIDTH = 640
+"""The longer side of an overview, in pixels."""
 
 NO_NUMBER = (0, 255, 255)
 """The colour of pixels without a number (NaN). No other colour here is near it."""
@@ -126,4 +130,17 @@ def _enlarged(picture: Picture) -> Picture:
 def _png(picture: Picture) -> bytes:
     content = io.BytesIO()
     Image.fromarray(_enlarged(picture)).save(content, format="PNG")
+    return content.getvalue()
+
+
+def overview(delivered: Delivered) -> bytes:
+    """A JPEG of a delivered picture, at most `OVERVIEW_WIDTH` pixels wide."""
+    names = [name.rpartition(".")[2] for name in delivered.cut.channels]
+    colour = [names.index(name) for name in "RGB" if name in names]
+    is_display = bool(np.nanmax(np.abs(delivered.picture), initial=0) <= 1)
+    picture = _visible(delivered.picture, colour if len(colour) == 3 else (0, 0, 0), is_display=is_display)
+    image = Image.fromarray(picture)
+    image.thumbnail((OVERVIEW_WIDTH, OVERVIEW_WIDTH))
+    content = io.BytesIO()
+    image.save(content, format="JPEG", quality=80)
     return content.getvalue()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -79,8 +79,8 @@ class _PartShown:
     rows: tuple[_Row, ...]
 
 
-def write_page(verified: Sequence[Verified], overviews: Mapping[tuple[int, int], bytes]) -> str:
-    """The page of these jobs. `overviews` are small JPEGs of delivered frames, by job and frame; or none."""
+def write_page(verified: Sequence[Verified]) -> str:
+    """The page of these jobs."""
     environment = Environment(
         loader=PackageLoader("veriframe.verifier"),
         autoescape=True,
@@ -105,12 +105,12 @@ def write_page(verified: Sequence[Verified], overviews: Mapping[tuple[int, int],
         signs=SIGNS,
         early=f"{STOP_EARLY[1] - STOP_EARLY[0]} of {STOP_EARLY[1]} samples left out",
         summaries=[words.summary(finding) for finding in findings],
-        jobs=[_job(one, overviews) for one in verified],
+        jobs=[_job(one) for one in verified],
     )
 
 
-def _job(one: Verified, overviews: Mapping[tuple[int, int], bytes]) -> dict[str, Any]:
-    finding, grid = one.finding, grid_of(one.finding)
+def _job(one: Verified) -> dict[str, Any]:
+    finding, grid = one.finding, None if one.size is None else grid_of(one.size)
     frames = sorted(finding.frames, key=lambda frame: _WORST_FIRST[frame.conclusion])
     shown = sorted(frames[:MOST_MAPS], key=lambda frame: frame.number)
     parts = sorted(one.pictures, key=lambda picture: _WORST_FIRST[picture.conclusion])
@@ -125,7 +125,7 @@ def _job(one: Verified, overviews: Mapping[tuple[int, int], bytes]) -> dict[str,
         "work": words.work(finding),
         "same_class": bool(finding.worker_class) and finding.worker_class == finding.machine_class,
         "odds": words.odds_of(finding),
-        "maps": [_map(frame, grid, overviews.get((finding.job, frame.number))) for frame in shown],
+        "maps": [_map(frame, grid, one.overviews.get(frame.number)) for frame in shown],
         "more_maps": len(frames) - len(shown),
         "legend": [conclusion for conclusion in Conclusion if conclusion in told],
         "parts": [_part(picture, finding.frames) for picture in parts[:MOST_PARTS]],

@@ -1,12 +1,11 @@
-"""The map of a frame's tiles, as far as the findings tell where they lie: for the page, in units of tiles."""
+"""The map of a frame's tiles, for the page: in units of tiles."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from veriframe.model.rendering.frames import Region
-from veriframe.model.verification.findings import Conclusion, FrameFinding, JobFinding, TileFinding, worst
+from veriframe.model.verification.findings import Conclusion, FrameFinding, TileFinding, worst
 from veriframe.model.verification.tiles import TILE_PIXELS, TileGrid
 
 
@@ -43,32 +42,10 @@ class Mark:
         return 0.7 * min(self.wide, self.high)
 
 
-def grid_of(finding: JobFinding) -> Grid | None:
-    """The grid of a job's frames, which all have one size; None if what was found does not tell.
-
-    A finding has places of tiles, and no size: the grid is the only one that they fit, or the one of those
-    that is nearest to 16:9. A last column or row that was not drawn is taken as whole.
-    """
-    tiles = [tile for frame in finding.frames for tile in frame.tiles]
-    if (whole := next((tile.region for tile in tiles if tile.tile < 0), None)) is not None:
-        size = TileGrid(whole.width, whole.height)
-        wide, high = (pixels / TILE_PIXELS for pixels in (whole.width, whole.height))
-        return Grid(wide, high, size.columns, -(-size.count // size.columns))
-    count = finding.tiles_of_frame
-    fitting = [
-        columns for columns in range(1, count + 1) if count % columns == 0 and _fits(tiles, columns, count)
-    ]
-    if not tiles or not fitting:
-        return None
-    columns = min(fitting, key=lambda wide: abs(wide * wide * 9 / 16 - count))
-    rows = count // columns
-    wide, high = float(columns), float(rows)
-    for tile in tiles:
-        if tile.tile % columns == columns - 1:
-            wide = columns - 1 + tile.region.width / TILE_PIXELS
-        if tile.tile // columns == rows - 1:
-            high = rows - 1 + tile.region.height / TILE_PIXELS
-    return Grid(wide, high, columns, rows)
+def grid_of(size: tuple[int, int]) -> Grid:
+    """The grid of a frame of this size in pixels."""
+    tiles, (wide, high) = TileGrid(*size), (pixels / TILE_PIXELS for pixels in size)
+    return Grid(wide, high, tiles.columns, -(-tiles.count // tiles.columns))
 
 
 def marks_of(frame: FrameFinding, grid: Grid) -> Sequence[Mark]:
@@ -87,31 +64,3 @@ def _mark(number: int, tiles: Sequence[TileFinding], grid: Grid) -> Mark:
     row, column = divmod(number, grid.columns)
     wide, high = min(1.0, grid.wide - column), min(1.0, grid.high - row)
     return Mark(column, row, wide, high, conclusion, f"Tile {number}: {told}")
-
-
-def _fits(tiles: Iterable[TileFinding], columns: int, count: int) -> bool:
-    """Whether all tiles lie where a grid of so many columns has them, wherever it begins."""
-    begins = {
-        (
-            tile.region.left - TILE_PIXELS * (tile.tile % columns),
-            tile.region.top - TILE_PIXELS * (tile.tile // columns),
-        )
-        for tile in tiles
-    }
-    return (
-        len(begins) == 1
-        and all(
-            _is_of(
-                tile.region,
-                is_last=tile.tile % columns == columns - 1,
-                is_lowest=tile.tile // columns == count // columns - 1,
-            )
-            for tile in tiles
-        )
-        and min(begins.pop()) >= 0
-    )
-
-
-def _is_of(region: Region, *, is_last: bool, is_lowest: bool) -> bool:
-    """Whether only tiles at the right and lower edges are smaller."""
-    return (is_last or region.width == TILE_PIXELS) and (is_lowest or region.height == TILE_PIXELS)

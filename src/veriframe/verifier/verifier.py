@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -35,6 +36,7 @@ from veriframe.ports.store import ContentStore
 from veriframe.verifier.crops import Crops
 from veriframe.verifier.evidence import WITHHELD, Retries
 from veriframe.verifier.frame_check import FrameCheck
+from veriframe.verifier.heat_map import overview
 from veriframe.verifier.judging import Judging
 from veriframe.verifier.results import Result, open_result
 from veriframe.verifier.scenes import OpenedAsset, Scenes
@@ -46,10 +48,16 @@ BLOCK_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """What was found of a job, and pictures of the parts that differ."""
+    """What was found of a job, and pictures for people.
+
+    `pictures` are of the parts that differ, `overviews` small JPEGs of the delivered frames by their numbers.
+    `size` is that of the frames in pixels; None if nothing was looked at.
+    """
 
     finding: JobFinding
     pictures: tuple[TilePicture, ...] = ()
+    overviews: Mapping[int, bytes] = field(default_factory=dict)
+    size: tuple[int, int] | None = None
 
 
 class Watching:
@@ -115,28 +123,25 @@ class Verifier:
             seed=seed.hex(),
             blender=facts.version_text,
             build_hash=facts.build_hash,
-            machine_class="",
+            machine_class=await self.renderer.machine_class(),
         )
-        pictures = list[TilePicture]()
         try:
             opened = await self._scenes.open(job.order.asset_cid)
-            plan = Plan(job=job, seed=seed, request=request)
-            finding = await self._result(finding, opened, plan, pictures)
+            verified = await self._result(finding, opened, Plan(job=job, seed=seed, request=request))
         except JobRejected as error:
-            finding = undecided(finding, f"the scene cannot be rendered here: {error} [{error.code.value}]")
-        return Verified(
-            finding=replace(finding, seconds=round(time.monotonic() - started, 2)), pictures=tuple(pictures)
-        )
+            reason = f"the scene cannot be rendered here: {error} [{error.code.value}]"
+            verified = Verified(finding=undecided(finding, reason))
+        seconds = round(time.monotonic() - started, 2)
+        return replace(verified, finding=replace(verified.finding, seconds=seconds))
 
-    async def _result(
-        self, finding: JobFinding, opened: OpenedAsset, plan: Plan, pictures: list[TilePicture]
-    ) -> JobFinding:
+    async def _result(self, finding: JobFinding, opened: OpenedAsset, plan: Plan) -> Verified:
         """Steps 3 to 6."""
         try:
             result = await open_result(self.store, self.renderer, plan.job, opened, self.retries)
         except ValidationFailed as error:
-            return at_fault(finding, error)
-        drawn = _frames(result, plan)
+            return Verified(finding=at_fault(finding, error))
+        if not (drawn := _frames(result, plan)):
+            return Verified(finding=undecided(finding, "the job has none of these frames"))
         plan = replace(plan, tiles=plan.request.tiles or result.tiles)
         finding = replace(
             finding,
@@ -153,7 +158,7 @@ class Verifier:
             self.watching.on_tiles(done, max(done, total))
 
         self.watching.on_tiles(0, total)
-        frames = list[FrameFinding]()
+        frames, pictures, overviews = list[FrameFinding](), list[TilePicture](), dict[int, bytes]()
         for number in drawn:
             crops = Crops(
                 sessions=opened.sessions, task=result.task, size=opened.size, folder=result.evidence.folder
@@ -164,11 +169,17 @@ class Verifier:
             )
             frames.append(await self._frame(number, result, check, plan))
             pictures += judging.pictures
-        return replace(finding, frames=tuple(frames), fetched_bytes=result.evidence.fetched_bytes)
+            if check.overview:
+                overviews[number] = check.overview
+        finding = replace(finding, frames=tuple(frames), fetched_bytes=result.evidence.fetched_bytes)
+        size = result.region.width, result.region.height
+        return Verified(finding=finding, pictures=tuple(pictures), overviews=overviews, size=size)
 
     async def _frame(self, number: int, result: Result, check: FrameCheck, plan: Plan) -> FrameFinding:
         try:
-            return await check.check(await result.delivered(number), plan)
+            delivered = await result.delivered(number)
+            check.overview = await asyncio.to_thread(overview, delivered)
+            return await check.check(delivered, plan)
         except ValidationFailed as error:
             conclusion = Conclusion.WITHHELD if error.code is WITHHELD else Conclusion.WRONG
             reason = str(error)

@@ -68,8 +68,11 @@ def picture(tile: int = 13, conclusion: Conclusion = Conclusion.WRONG, frame: in
 
 def read(finding: JobFinding = FOUND, *pictures: TilePicture, photo: bytes = b"") -> Read:
     """The page of one job."""
-    overviews = {(finding.job, 1): photo} if photo else {}
-    return Read(write_page([Verified(finding=finding, pictures=pictures)], overviews))
+    overviews = {1: photo} if photo else {}
+    verified = Verified(
+        finding=finding, pictures=pictures, overviews=overviews, size=(SIZE.width, SIZE.height)
+    )
+    return Read(write_page([verified]))
 
 
 def test_the_verdict_comes_first() -> None:
@@ -86,7 +89,7 @@ def test_the_verdict_comes_first() -> None:
 def test_several_jobs() -> None:
     """One verdict, and one line for each, which leads to it."""
     other = replace(FOUND, job=13, frames=(frame(7, tile_of(SIZE, 5)),))
-    found = Read(write_page([Verified(finding=FOUND), Verified(finding=other)], {}))
+    found = Read(write_page([Verified(finding=FOUND), Verified(finding=other)]))
     assert words.verdict([FOUND, other]) in found.words
     assert {words.summary(one) in found.words for one in (FOUND, other)} == {True}
     targets = {section["id"] for section in found.all("section")}
@@ -97,7 +100,7 @@ def test_the_drawn_tiles_are_marked() -> None:
     """By colour and sign, on the delivered picture if it is there, in the place that they have."""
     photo = b"\xff\xd8\xff picture"
     found = read(FOUND, photo=photo)
-    assert [one["viewbox"] for one in found.all("svg")] == ["0 0 10.0 6.0"] * 2
+    assert [one["viewbox"] for one in found.all("svg")] == ["0 0 10.0 5.625"] * 2
     (shown,) = found.all("image")
     assert base64.b64decode(shown["href"].removeprefix("data:image/jpeg;base64,")) == photo
     marks = [one for one in found.all("rect") if one["class"] == "mark"]
@@ -132,7 +135,7 @@ def test_noisy_images_have_their_channels_sorted() -> None:
 
 def test_nothing_comes_from_elsewhere() -> None:
     """No script, and no address but data and places of the page; the policy allows no more."""
-    content = write_page([Verified(finding=FOUND, pictures=(picture(),))], {})
+    content = write_page([Verified(finding=FOUND, pictures=(picture(),))])
     found = Read(content)
     assert not found.all("script")
     assert not found.all("link")
@@ -169,7 +172,7 @@ def test_texts_are_harmless() -> None:
             replace(frame(1, replace(BAD, reason=EVIL)), reason=EVIL, conclusion_of_its_own=Conclusion.WRONG),
         ),
     )
-    content = write_page([Verified(finding=evil, pictures=(picture(),))], {})
+    content = write_page([Verified(finding=evil, pictures=(picture(),))])
     found = Read(content)
     assert not found.all("script")
     assert found.words.count("<script>alert(1)</script>") >= 10
@@ -180,7 +183,7 @@ def test_texts_are_harmless() -> None:
     )
     elements = [name for name, _ in found.elements]
     assert elements == [
-        name for name, _ in Read(write_page([Verified(finding=plain, pictures=(picture(),))], {})).elements
+        name for name, _ in Read(write_page([Verified(finding=plain, pictures=(picture(),))])).elements
     ]
 
 
@@ -208,6 +211,6 @@ def test_large_results_stay_readable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_light_and_dark() -> None:
     """By what the reader's screen wants."""
-    content = write_page([], {})
+    content = write_page([])
     assert "color-scheme: light dark" in content
     assert "prefers-color-scheme: dark" in content

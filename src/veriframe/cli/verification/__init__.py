@@ -1,0 +1,1 @@
+"""`veriframe verify`: proves results right by rendering drawn tiles of them again."""

@@ -1,0 +1,191 @@
+"""Verifies several results one after the other, shows how far it is, and writes and publishes the report."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from veriframe.causes import cause_of
+from veriframe.cli import context, examining
+from veriframe.cli.display import show
+from veriframe.cli.display.activity import activity
+from veriframe.creator.jobs import Jobs
+from veriframe.errors import MoveRefused, SettingsError
+from veriframe.model.registry.job import Job
+from veriframe.model.verification.findings import Conclusion, JobFinding, Request
+from veriframe.model.verification.report import write_report
+from veriframe.model.verification.words import summary
+from veriframe.ports.renderer import Renderer
+from veriframe.verifier.page import write_page
+from veriframe.verifier.verifier import Verified, Verifier, Watching
+from veriframe.wiring.verifiers import build_verifier
+
+EXIT_CODES = {
+    Conclusion.EXACT: 0,
+    Conclusion.EQUAL: 0,
+    Conclusion.WRONG: 10,
+    Conclusion.WITHHELD: 11,
+    Conclusion.UNDECIDED: 12,
+}
+"""The exit code of each conclusion; of several jobs, that of the first that is not proved right."""
+
+JSON_NAME, PAGE_NAME = "verification.json", "verification.html"
+COLOURS = {
+    Conclusion.EXACT: "green",
+    Conclusion.EQUAL: "green",
+    Conclusion.WRONG: "red",
+    Conclusion.WITHHELD: "red",
+    Conclusion.UNDECIDED: "yellow",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """Where the findings go: a folder for the report, the store, JSON on stdout."""
+
+    folder: Path | None = None
+    publish: bool = False
+    as_json: bool = False
+
+    def prepare(self) -> None:
+        """Make the folder. Raises `SettingsError` if it cannot be used."""
+        if self.folder is None:
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.folder):
+                pass
+        except OSError as error:
+            raise SettingsError(
+                f"The report cannot be written to {self.folder}: {cause_of(error)}. Pass another folder."
+            ) from error
+
+
+def verify_jobs(jobs: Jobs, numbers: Sequence[int], request: Request, output: Output) -> None:
+    """Verify these jobs' results, tell what was found, and exit with the code that it means.
+
+    Raises `MoveRefused` for a job without a result, before anything is rendered.
+    """
+    output.prepare()
+    wanted = [context.run(_with_result(jobs, number)) for number in numbers]
+    renderer = _renderer()
+    with _progress(len(wanted)) as watching:
+        verifier = build_verifier(context.current().settings, jobs.registry, jobs.store, renderer, watching)
+        verified = context.run(_verify(verifier, wanted, request, output, watching))
+    findings = [one.finding for one in verified]
+    content = write_report(findings)
+    if output.folder is not None:
+        (output.folder / JSON_NAME).write_bytes(content)
+        (output.folder / PAGE_NAME).write_text(write_page(verified), encoding="utf-8")
+    if output.as_json:
+        show.out.print(content.decode("ascii"), end="", markup=False, highlight=False, soft_wrap=True)
+    elif output.folder is not None:
+        show.out.print(
+            f"The report: {show.clean(str(output.folder / PAGE_NAME))}", markup=False, soft_wrap=True
+        )
+    if output.publish:
+        cid = context.run(publish(jobs, content))
+        show.err.print(f"The report is public: {cid}", markup=False, soft_wrap=True)
+    for finding in findings:
+        if code := EXIT_CODES[finding.conclusion]:
+            raise typer.Exit(code)
+
+
+async def publish(jobs: Jobs, content: bytes) -> str:
+    """Add a report to the store, pinned by its own content. Returns its CID."""
+    with tempfile.TemporaryDirectory(prefix="veriframe-") as folder:
+        file = Path(folder) / JSON_NAME
+        file.write_bytes(content)
+        return await jobs.store.add(file, "verification-report")
+
+
+async def _with_result(jobs: Jobs, number: int) -> Job:
+    status = await jobs.status(number)
+    if not status.job.result_cid:
+        raise MoveRefused(
+            "NO_RESULT", f"Job {number} has no result yet. Wait with: veriframe job watch {number}."
+        )
+    return status.job
+
+
+async def _verify(
+    verifier: Verifier, jobs: Sequence[Job], request: Request, output: Output, watching: _Watching
+) -> list[Verified]:
+    found = list[Verified]()
+    async with verifier:
+        for job in jobs:
+            watching.begin(job.id)
+            verified = await verifier.verify(job, request)
+            found.append(verified)
+            if not output.as_json:
+                tell(verified.finding)
+    return found
+
+
+def tell(finding: JobFinding) -> None:
+    """Print one finding: a line, and the reason if there is one."""
+    show.out.print(
+        show.clean(summary(finding)), style=COLOURS[finding.conclusion], markup=False, soft_wrap=True
+    )
+    for words in (finding.why, *finding.notes):
+        if words:
+            show.out.print(f"  {show.clean(words)}", markup=False, soft_wrap=True)
+
+
+def _renderer() -> Renderer:
+    try:
+        with activity("starting the sandbox"):
+            return context.run(examining.renderer())
+    except SettingsError as error:
+        raise SettingsError(
+            f"Results are verified by rendering parts of them again, and this machine cannot: {error}"
+        ) from error
+
+
+class _Watching(Watching):
+    """Says on stderr what is under way: lines, or a bar on a terminal."""
+
+    def begin(self, job_id: int) -> None:
+        """A job begins."""
+        show.err.print(f"verifying job {job_id} …", markup=False)
+
+    def on_wait(self, why: str) -> None:
+        """It waits."""
+        show.err.print(f"waiting for {why} …", markup=False)
+
+
+class _BarWatching(_Watching):
+    """A bar for the tiles of each job."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars, self._bar = bars, TaskID(-1)
+
+    def begin(self, job_id: int) -> None:
+        """A new bar."""
+        if self._bar >= 0:
+            self._bars.remove_task(self._bar)
+        self._bar = self._bars.add_task(f"verifying job {job_id}", total=None)
+
+    def on_wait(self, why: str) -> None:
+        """It waits."""
+        self._bars.update(self._bar, description=f"waiting for {show.clean(why)}")
+
+    def on_tiles(self, done: int, total: int) -> None:
+        """Tiles are done."""
+        self._bars.update(self._bar, description="rendering drawn tiles", completed=done, total=total)
+
+
+@contextmanager
+def _progress(jobs: int) -> Iterator[_Watching]:
+    if not show.err.is_terminal:
+        yield _Watching()
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=show.err, transient=True) as bars:
+        yield _BarWatching(bars)

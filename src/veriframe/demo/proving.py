@@ -1,0 +1,91 @@
+"""The demo's verifications: the honest picture is proved, and the cheat is convicted."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+
+from veriframe.creator.creator import Creator
+from veriframe.demo.values import Audience, Conviction
+from veriframe.errors import HostUnavailable
+from veriframe.model.registry.job import Job, Verdict
+from veriframe.model.verification.findings import Conclusion, JobFinding, Request
+from veriframe.model.verification.report import suspects_of, write_report
+from veriframe.ports.renderer import Renderer
+from veriframe.settings import Settings
+from veriframe.verifier import heat_map
+from veriframe.verifier.page import write_page
+from veriframe.verifier.verifier import Verified
+from veriframe.wiring.verifiers import build_verifier
+
+PAGE, HEAT_MAP, REPORT = "cheat.html", "cheat-heat-map.png", "verification.json"
+ARBITER_TILES = 8
+GAP = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Proving:
+    """Verifies as the creator and as the arbiter. Reports go to `folder`."""
+
+    settings: Settings
+    creator: Creator
+    arbiter: Creator
+    renderer: Renderer
+    folder: Path
+    audience: Audience
+
+    async def prove(self, job: Job) -> JobFinding:
+        """Prove the honest result. Raises `HostUnavailable` if it is wrong."""
+        self.audience.begin("Rendering drawn tiles of the picture again")
+        finding = (await self._verify(job, Request())).finding
+        self.audience.verified(finding)
+        if finding.conclusion is Conclusion.WRONG:
+            raise HostUnavailable(f"The demo's own picture is {finding.conclusion}: {finding.why}")
+        return finding
+
+    async def convict(self, job: Job) -> Conviction:
+        """Catch the cheat, dispute its result, and have the arbiter decide.
+
+        Raises `HostUnavailable` if it is not caught.
+        """
+        self.audience.begin("Rendering drawn tiles of the second picture again")
+        verified = await self._verify(job, Request())
+        finding = verified.finding
+        self.audience.verified(finding)
+        if finding.conclusion is not Conclusion.WRONG or not verified.pictures:
+            raise HostUnavailable(f"The demo's cheat was not caught: it is {finding.conclusion}.")
+        report, page, picture = (self.folder / name for name in (REPORT, PAGE, HEAT_MAP))
+        await asyncio.to_thread(report.write_bytes, write_report([finding]))
+        await asyncio.to_thread(page.write_text, write_page([verified]), "utf-8")
+        shown = verified.pictures[0]
+        drawn = heat_map.draw(shown.ours, shown.theirs, is_display=False)
+        await asyncio.to_thread(_write_side_by_side, drawn, picture)
+        disputed = (await self.creator.dispute(job.id, report)).job
+        self.audience.say("creator disputes the result before the arbiter, with the report as evidence")
+        self.audience.begin("The arbiter renders other tiles again")
+        request = Request(tiles=ARBITER_TILES, suspects=suspects_of([finding], job.id))
+        judged = (await self._verify(disputed, request, disputed.disputed_block)).finding
+        self.audience.verified(judged)
+        verdict = Verdict.CREATOR if judged.conclusion is Conclusion.WRONG else Verdict.WORKER
+        ended = (await self.arbiter.resolve(job.id, verdict, report)).job
+        self.audience.say(f"arbiter decides for the {verdict.lower()}")
+        return Conviction(job=ended, finding=finding, page=page, picture=picture)
+
+    async def _verify(self, job: Job, request: Request, after_block: int | None = None) -> Verified:
+        registry, store = self.creator.registry, self.creator.store
+        async with build_verifier(self.settings, registry, store, self.renderer) as verifier:
+            return await verifier.verify(job, request, after_block)
+
+
+def _write_side_by_side(drawn: heat_map.HeatMap, target: Path) -> None:
+    """Our tile, the worker's and their difference in one picture."""
+    pictures = [Image.open(BytesIO(one)) for one in (drawn.ours, drawn.theirs, drawn.difference)]
+    width, height = pictures[0].size
+    whole = Image.new("RGB", (3 * width + 2 * GAP, height), "white")
+    for place, picture in enumerate(pictures):
+        whole.paste(picture, (place * (width + GAP), 0))
+    whole.save(target)
