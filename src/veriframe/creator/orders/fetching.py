@@ -125,9 +125,12 @@ class FrameFetching:
         wanted, local = list[ManifestFrame](), list[ManifestFrame]()
         for frame in manifest.frames:
             name = frame_file(frame.number, bundle.format)
-            known = self.kept.digest(name)
-            if known == frame.digest or (known == "" and self.renderer is None):
+            known, is_ours = self.kept.digest(name), self.kept.is_from(name, chunk.job.result_cid)
+            if is_ours and (known == frame.digest or (known == "" and self.renderer is None)):
                 self._keep(frame, found)
+            elif known == frame.digest or (known == "" and self.renderer is None):
+                # Of another result: this one must hold the frame itself.
+                wanted.append(frame)
             elif not known and self.kept.is_there(name) and self.renderer is not None:
                 local.append(frame)
             elif self.kept.is_there(name) and not self.replace:
@@ -167,9 +170,11 @@ class FrameFetching:
             name, one = checking.name(frame), work / f"local-{frame.number}"
             await asyncio.to_thread(_copy, self.kept.folder / name, one / name)
             digest = await checking.digest(frame, one, work / f"decoded-{frame.number}")
-            if digest == frame.digest:
-                self.kept.note(name, digest)
+            if digest == frame.digest and self.kept.is_from(name, chunk.job.result_cid):
+                self.kept.note(name, digest, chunk.job.result_cid)
                 self._keep(frame, found)
+            elif digest == frame.digest:
+                wanted.append(frame)
             elif self.kept.digest(name) == "":
                 # Ours, taken without a check.
                 (self.kept.folder / name).unlink()
@@ -194,9 +199,11 @@ class FrameFetching:
             if isinstance(outcome, ValidationFailed):
                 found.missing.append(bad_frames(chunk, (frame.number,), outcome))
             else:
-                self.kept.put(checking.name(frame), outcome, frame.digest if self.renderer else "")
+                digest = frame.digest if self.renderer else ""
+                self.kept.put(checking.name(frame), outcome, digest, chunk.job.result_cid)
                 self.on_frame(frame.number)
                 found.written.append(frame.number)
+        await asyncio.to_thread(self.kept.save)
         checking.require_hope()
 
 

@@ -27,12 +27,14 @@ _EXR_START = b"v/1\x01"
 class KeptFrame:
     """One frame as it was written: the digest of its pixels in hex, and the stamp of its file.
 
-    An empty digest: the frame was not checked.
+    An empty digest: the frame was not checked. `result_cid` is the result that it came with, empty if that
+    was not noted.
     """
 
     digest: str
     size_bytes: int
     modified_ns: int
+    result_cid: str = ""
 
 
 class KeptFrames:
@@ -62,6 +64,10 @@ class KeptFrames:
             return None
         return kept.digest
 
+    def is_from(self, name: str, result_cid: str) -> bool:
+        """Whether a frame came with this result. Anyone may name the pixels of a picture that is public."""
+        return (kept := self._frames.get(name)) is not None and kept.result_cid == result_cid
+
     def is_unchecked(self, name: str) -> bool:
         """Whether a frame was fetched without a check, or changed since: copies have another stamp."""
         return name in self._frames and not self.digest(name)
@@ -70,7 +76,7 @@ class KeptFrames:
         """Whether anything has that name, ours or not."""
         return os.path.lexists(self.folder / name)
 
-    def put(self, name: str, file: Path, digest: str) -> None:
+    def put(self, name: str, file: Path, digest: str, result_cid: str = "") -> None:
         """Move a complete file, on the same disk, to its name. Raises `SettingsError`."""
         try:
             descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
@@ -81,12 +87,14 @@ class KeptFrames:
             file.replace(self.folder / name)
         except OSError as error:
             raise _unwritable(self.folder / name, error) from error
-        self.note(name, digest)
+        self.note(name, digest, result_cid)
 
-    def note(self, name: str, digest: str) -> None:
+    def note(self, name: str, digest: str, result_cid: str = "") -> None:
         """Remember a frame that is there."""
         if (stamp := self._stamp(name)) is not None:
-            self._frames[name] = KeptFrame(digest=digest, size_bytes=stamp[0], modified_ns=stamp[1])
+            self._frames[name] = KeptFrame(
+                digest=digest, size_bytes=stamp[0], modified_ns=stamp[1], result_cid=result_cid
+            )
 
     def save(self) -> None:
         """Write the record; a full disk costs only that frames are decoded again."""

@@ -15,6 +15,7 @@ from veriframe.creator.orders.fetching import WORK
 from veriframe.creator.orders.kept_frames import RECORD
 from veriframe.errors import HostUnavailable, SettingsError, StoreUnavailable
 from veriframe.model.bundle.misfit import misfit
+from veriframe.model.rendering.overrides import Overrides
 from veriframe.ports.store import Fetched, FetchLimits, OnTransfer, ignore_transfer
 
 NAMES = [f"frame_{number:04d}.png" for number in range(1, 11)]
@@ -141,6 +142,23 @@ async def test_a_result_at_fault_is_told_and_what_is_right_is_kept(
     assert code in bad[0].why
 
 
+@pytest.mark.parametrize("has_record", [True, False])
+async def test_a_result_without_frames_is_not_right(studio: Studio, *, has_record: bool) -> None:
+    """fault_284: although the folder has the pixels that it names, of an earlier order or of a copy."""
+    first = await _delivered(studio, 0)
+    assert (await studio.fetch(first)).written == [1, 2, 3, 4]
+    if not has_record:
+        (studio.folder / "out" / RECORD).unlink()
+    second = (await studio.ordered(replace(BUNDLE, overrides=Overrides(samples=2048)))).number
+    chunk = (await studio.status(second)).chunks[0]
+    await studio.deliver(chunk, {f"frames/{name}": b"gone" for name in NAMES[:4]})
+    found = await studio.fetch(second)
+    assert (found.written, found.kept) == ([], [])
+    assert [(one.frames, one.is_bad) for one in found.missing[:1]] == [((1, 2, 3, 4), True)]
+    assert not (await studio.status(second)).chunks[0].is_right
+    assert studio.frames() == NAMES[:4]
+
+
 async def test_a_frame_of_the_artists_own_is_not_replaced(studio: Studio) -> None:
     """fault_178: another picture under a frame's name stays, unless --force is given; an equal one counts."""
     number = await _delivered(studio, 0)
@@ -148,7 +166,7 @@ async def test_a_frame_of_the_artists_own_is_not_replaced(studio: Studio) -> Non
     (studio.folder / "out" / NAMES[0]).write_bytes(picture(99))
     (studio.folder / "out" / NAMES[1]).write_bytes(picture(2))
     found = await studio.fetch(number)
-    assert (found.kept, found.written) == ([2], [3, 4])
+    assert (found.kept, found.written) == ([], [3, 4, 2])
     assert "--force" in found.missing[0].why
     assert (studio.folder / "out" / NAMES[0]).read_bytes() == picture(99)
     assert (await studio.fetch(number, replace=True)).written == [1]
