@@ -35,6 +35,8 @@ def facts(draft: OrderDraft, size_bytes: int, estimate: Estimate | None) -> dict
         pairs["worker's fees"] = f"about {brief_strk(draft.job_fees_fri)} for each chunk"
     if len(draft.bundles) > 1:
         pairs["transactions"] = f"{len(draft.bundles)}, for at most 1000 chunks each"
+    credit_fri = draft.reward_fri - draft.deposit_fri
+    pairs |= {"from credit": format_strk(credit_fri)} if credit_fri > 0 else {}
     return pairs | {"from the wallet": format_strk(draft.deposit_fri)}
 
 

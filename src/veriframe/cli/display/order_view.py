@@ -39,6 +39,8 @@ MOST_FAULTS = 5
 """The most results at fault that are told with their reasons."""
 SPACED = 200
 """Up to this many chunks stand apart."""
+UNCLAIMED_SECONDS = 300
+"""How long a chunk may be open before a reason is looked for: a worker polls every few seconds."""
 ASIDE = "bright_black"
 
 
@@ -50,7 +52,7 @@ def draw(status: OrderStatus, columns: int, *, has_colour: bool) -> Group:
         _bar(status, columns),
         *grid(status, columns, has_colour=has_colour),
         legend(status, has_colour=has_colour),
-        _pairs(money_facts(status) | {"time left": time_left(status)}),
+        _pairs(money_facts(status) | {"time left": time_left(status)} | unclaimed(status)),
     )
 
 
@@ -142,6 +144,7 @@ def facts(status: OrderStatus) -> dict[str, str]:
         **money_facts(status),
         "time left": time_left(status),
         **faults(status),
+        **unclaimed(status),
         "next": next_step(status),
     }
 
@@ -152,6 +155,23 @@ def faults(status: OrderStatus) -> dict[str, str]:
     told = [f"job {chunk.job.id}: {chunk.fault}" for chunk in bad[:MOST_FAULTS]]
     told += [f"and {len(bad) - MOST_FAULTS} more"] if len(bad) > MOST_FAULTS else []
     return {"at fault": "; ".join(told)} if told else {}
+
+
+def unclaimed(status: OrderStatus) -> dict[str, str]:
+    """What may be the reason if nobody has claimed a chunk for minutes, and how to find out."""
+    if not status.count(ChunkState.OPEN) or status.count(ChunkState.UNDER_WAY):
+        return {}
+    last = max(
+        status.order.created_at, *(max(chunk.came_at, chunk.job.claimed_at) for chunk in status.chunks)
+    )
+    if status.now - last < UNCLAIMED_SECONDS:
+        return {}
+    return {
+        "unclaimed": f"Nobody has claimed a chunk for {show.rough_span(status.now - last)}. Perhaps workers "
+        "refuse the scene: `veriframe scene check` tells, of its file or of a folder of `job pack`. Or they "
+        "want more than you pay (their minimum_reward_strk and minimum_frame_reward_strk) or a longer lease, "
+        "or none has this Blender."
+    }
 
 
 def next_step(status: OrderStatus) -> str:

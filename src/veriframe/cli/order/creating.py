@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +20,7 @@ from veriframe.cli.order.sources import Source
 from veriframe.creator.orders.posting import OrderDraft, PostedOrder
 from veriframe.creator.orders.repeats import EarlierOrder
 from veriframe.errors import SettingsError
+from veriframe.model.bundle.chunks import Piece
 from veriframe.model.quantities import counted, plural
 from veriframe.model.registry.offer import Offer
 from veriframe.model.rendering.frames import format_frames
@@ -81,7 +82,9 @@ def create(
     yes: options.Yes = False,
     anyway: Annotated[
         bool,
-        typer.Option("--anyway", help="Post frames that a live order of yours renders already: pay twice."),
+        typer.Option(
+            "--anyway", help="Post frames that an order of yours renders, or has delivered: pay twice."
+        ),
     ] = False,
     no_check: Annotated[
         bool,
@@ -113,7 +116,7 @@ def create(
         frame_seconds=frame_seconds,
     )
     _check_money(price, reward)
-    sources.check_named(scene, again, given)
+    sources.check_named(scene, again, given, skip_existing)
     consent.need_terminal(yes, "The scene becomes public")
     terms = {
         "bond_fri": bond,
@@ -176,19 +179,27 @@ def _draft_and_post(source: Source, offer: Offer, *, yes: bool, anyway: bool, as
 
 
 def _ask_about_repeats(earlier: Sequence[EarlierOrder], draft: OrderDraft, *, yes: bool) -> None:
-    """Whether frames are to be paid twice, if live orders render them already."""
+    """Whether frames are to be paid twice, if other orders render them already, or have delivered them."""
     if not earlier:
         return
-    twice = {frame for one in earlier for frame, _ in draft.pieces & one.live}
-    numbers = ", ".join(str(one.number) for one in earlier)
-    words = (
-        f"Live orders of yours have the same scene and settings ({numbers}), and render "
-        f"{plural(len(twice), 'frame')} {format_frames(tuple(sorted(twice)))} already."
-    )
+    words = " ".join(sentence for one in earlier for sentence in _repeated(one, draft))
+    words = f"You have ordered the same scene with the same settings before. {words}"
     if yes:
-        raise SettingsError(f"{words} Watch those, cancel them, or pay for the frames twice with --anyway.")
+        raise SettingsError(f"{words} Or pay for these frames twice with --anyway.")
     show.err.print(show.clean(words), style="yellow", markup=False)
     consent.ask(False, "Pay for these frames twice?", "Nothing was published.")
+
+
+def _repeated(one: EarlierOrder, draft: OrderDraft) -> Iterator[str]:
+    if there := draft.pieces & one.delivered:
+        yield f"Order {one.number} has {_frames(there)}: `veriframe order fetch {one.number}` gets them."
+    if awaited := draft.pieces & one.live - one.delivered:
+        yield f"Order {one.number} renders {_frames(awaited)}: watch it, or cancel it."
+
+
+def _frames(pieces: Collection[Piece]) -> str:
+    numbers = {frame for frame, _ in pieces}
+    return f"{plural(len(numbers), 'frame')} {format_frames(tuple(sorted(numbers)))}"
 
 
 def _tell(posted: PostedOrder, draft: OrderDraft, *, as_json: bool) -> None:

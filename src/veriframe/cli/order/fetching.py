@@ -31,6 +31,9 @@ from veriframe.wiring import limits
 INCOMPLETE = 6
 """The exit code if a result is at fault. Frames that have not come yet are no fault."""
 
+TAKEN = 8
+"""The exit code if other files have the names of frames, which are therefore not fetched."""
+
 Target = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="DIR", help="A folder; it is made. [default: order-ORDER]"),
@@ -62,6 +65,8 @@ def fetch(
         tell(status, found)
     if any(one.is_bad for one in found.missing):
         raise typer.Exit(INCOMPLETE)
+    if any(one.is_taken for one in found.missing):
+        raise typer.Exit(TAKEN)
 
 
 def fetch_frames(

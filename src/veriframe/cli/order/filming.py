@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from veriframe.cli import context
 from veriframe.cli.display import show
 from veriframe.cli.order import acting, fetching, options
+from veriframe.creator import files
 from veriframe.creator.orders.film import FilmPlan, plan_film
 from veriframe.creator.orders.kept_frames import KeptFrames
 from veriframe.errors import SettingsError
@@ -42,6 +43,8 @@ def film(
         raise SettingsError(f"--output {target} is no film. Give it a name that ends with .mp4.")
     if target.exists() and not force:
         raise SettingsError(f"{target} already exists. Pass another file, or replace it with --force.")
+    with files.beside(target):
+        pass  # what cannot be written is told before anything is fetched
     folder, frames = _source(source, no_check=no_check)
     plan = plan_film(KeptFrames(folder), frames, hold=not skip_missing, unchecked=no_check, rate=rate)
     width, height = _write(plan, target)

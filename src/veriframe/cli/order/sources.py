@@ -75,13 +75,17 @@ class Source:
         return replace(self, bundle=with_frame_limit(self.bundle, self.size, lease_seconds))
 
 
-def check_named(scene: Path | None, again: int | None, given: wanted.Given) -> None:
+def check_named(
+    scene: Path | None, again: int | None, given: wanted.Given, skip_existing: Path | None
+) -> None:
     """Raise `SettingsError` for arguments that cannot be used, before anything is asked or read."""
     if (scene is None) == (again is None):
         raise SettingsError("Pass a scene, or a folder with a bundle, or --again with an order's number.")
     given.options()
     if scene is not None and not scene.exists():
         raise SettingsError(f"There is no {scene}. Pass a .blend file, or a folder that `job pack` made.")
+    if skip_existing is not None and not skip_existing.is_dir():
+        raise SettingsError(f"--skip-existing {skip_existing} is not a folder. Pass one with frames.")
 
 
 @contextmanager
@@ -137,7 +141,7 @@ def _packed(
     traces = (f"the scene's data still name {trace}, which becomes public." for trace in packed.traces)
     return Source(
         place=packed.folder,
-        bundle=_without_existing(packed.bundle, skip_existing),
+        bundle=_without_existing(packed.bundle, skip_existing, size),
         note=note,
         size_bytes=packed.size_bytes,
         size=size,
@@ -156,7 +160,7 @@ def _folder(folder: Path, given: wanted.Given, skip_existing: Path | None, how: 
         note = replace(note, size=size, frames_per_second=inspection.frames_per_second)
     return Source(
         place=folder,
-        bundle=_without_existing(bundle, skip_existing),
+        bundle=_without_existing(bundle, skip_existing, size),
         note=note,
         size_bytes=sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file()),
         size=size,
@@ -222,7 +226,8 @@ def _lost(
         lost += (ChunkState.FAULTY, ChunkState.DISPUTED)
         lost += () if bundle.split is not None else (ChunkState.PAID, ChunkState.THERE)
         every = tuple(frame for chunk in chunks for frame in chunk.frames)
-        kept = existing_frames(skip_existing, every, bundle.format)
+        size = bundle.overrides.resolution or (status.note.size if status.note else None)
+        kept = existing_frames(skip_existing, every, bundle.format, size)
         there = frozenset(piece for chunk in chunks for piece in chunk.pieces if piece[0] in kept)
     there = there.union(*(one.covered if skip_existing is None else one.live for one in later))
     pieces = missing_pieces(chunks, lost, there=there)
@@ -234,10 +239,10 @@ def _lost(
     return pieces
 
 
-def _without_existing(bundle: Bundle, folder: Path | None) -> Bundle:
+def _without_existing(bundle: Bundle, folder: Path | None, size: tuple[int, int] | None) -> Bundle:
     if folder is None:
         return bundle
-    there = existing_frames(folder, bundle.frames, bundle.format)
+    there = existing_frames(folder, bundle.frames, bundle.format, bundle.overrides.resolution or size)
     left = tuple(frame for frame in bundle.frames if frame not in there)
     if not left:
         raise SettingsError(f"All frames are in {folder} already.")

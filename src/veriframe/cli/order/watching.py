@@ -108,12 +108,18 @@ def _when(chunk: Chunk) -> tuple[int, int]:
 
 
 class _Lines:
-    """A line for each change."""
+    """A line for each change, and one if nobody claims a chunk."""
+
+    _is_hinted = False
 
     def show(self, status: OrderStatus, changed: list[Chunk]) -> None:
         """Print what has changed, in the order in which it happened."""
         for chunk in sorted(changed, key=_when):
             show.line(show.clean(order_view.sentence(status, chunk)))
+        told = "".join(order_view.unclaimed(status).values())
+        if told and not self._is_hinted:
+            show.err.print(show.clean(told), style="yellow", markup=False, soft_wrap=True)
+        self._is_hinted = bool(told)
 
     def say(self, line: str) -> None:
         """Print a line."""

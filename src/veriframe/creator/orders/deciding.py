@@ -40,7 +40,7 @@ class Decisions:
 
         `unchecked`: for those, too, that nobody has checked; never for a result that is at fault.
         """
-        before = await self.orders.find(number)
+        before = await self._own(number)
         waiting = _of(before, (ChunkState.THERE, ChunkState.FAULTY), wanted)
         chunks = tuple(
             chunk for chunk in waiting if chunk.state is ChunkState.THERE and (unchecked or chunk.is_right)
@@ -53,7 +53,7 @@ class Decisions:
 
     async def cancel(self, number: int, wanted: Callable[[Chunk], bool]) -> Decided:
         """Take back the rewards of all `wanted` chunks that no worker has claimed."""
-        before = await self.orders.find(number)
+        before = await self._own(number)
         chunks = _of(before, (ChunkState.OPEN, ChunkState.EXPIRED), wanted)
         if not chunks:
             raise MoveRefused(
@@ -62,11 +62,19 @@ class Decisions:
             )
         return await self._decide(before, chunks, self.creator.registry.cancel_job)
 
+    async def _own(self, number: int) -> OrderStatus:
+        """The order, if it is the creator's: who else asks must not be told that it has no such chunk."""
+        status = await self.orders.find(number)
+        if status.order.creator != self.creator.account:
+            raise MoveRefused(
+                "NOT_CREATOR",
+                f"Order {number} is not yours. `veriframe --account NAME order …` acts as another account.",
+            )
+        return status
+
     async def _decide(
         self, before: OrderStatus, chunks: Sequence[Chunk], move: Callable[[int], Awaitable[None]]
     ) -> Decided:
-        if before.order.creator != self.creator.account:
-            raise MoveRefused("NOT_CREATOR", f"Order {before.number} is not yours.")
         left, refused = list(chunks), list[tuple[Chunk, VeriFrameError]]()
         # Twice: a transaction of several moves fails as a whole if one of them came too late.
         for _ in range(2):

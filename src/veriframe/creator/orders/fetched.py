@@ -14,13 +14,14 @@ from veriframe.model.bundle.manifest import ManifestFrame
 class MissingFrames:
     """Frames that are not in the folder, and why. `is_bad`: there is a result, and it is at fault.
 
-    `job_id` is None for a tile whose job is not known here.
+    `is_taken`: another file has the frame's name. `job_id` is None for a tile whose job is not known here.
     """
 
     frames: tuple[int, ...]
     job_id: int | None
     why: str
     is_bad: bool = False
+    is_taken: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,4 +73,5 @@ def taken(chunk: Chunk, frame: ManifestFrame, name: str) -> MissingFrames:
         frames=(frame.number,),
         job_id=chunk.job.id,
         why=f"another file is called {name}; --force replaces it",
+        is_taken=True,
     )

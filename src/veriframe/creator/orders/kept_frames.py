@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import struct
+import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -21,6 +23,10 @@ _PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
 """The signature and the last chunk (W3C PNG, 5.2 and 11.2.5)."""
 _EXR_START = b"v/1\x01"
 """The magic number of OpenEXR."""
+_EXR_WINDOW = b"displayWindow\0box2i\0" + (16).to_bytes(4, "little")
+"""The name, type and size of the attribute, before its four numbers."""
+_HEADER_BYTES = 65_536
+"""What is read of a picture: Blender's headers of EXR take some hundred bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +56,10 @@ class KeptFrames:
             self._frames = {str(name): KeptFrame(**one) for name, one in read["frames"].items()}
 
     def open(self) -> None:
-        """Make the folder. Raises `SettingsError`."""
+        """Make the folder, and see that it can be written. Raises `SettingsError`."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryDirectory(prefix=".veriframe-", dir=self.folder).cleanup()
         except OSError as error:
             raise _unwritable(self.folder, error) from error
 
@@ -113,16 +120,19 @@ class KeptFrames:
         return status.st_size, status.st_mtime_ns
 
 
-def existing_frames(folder: Path, frames: tuple[int, ...], image_format: ImageFormat) -> frozenset[int]:
+def existing_frames(
+    folder: Path, frames: tuple[int, ...], image_format: ImageFormat, size: tuple[int, int] | None = None
+) -> frozenset[int]:
     """Which of these frames lie in a folder, by their names and how their files begin and end.
 
-    Raises `SettingsError` if it cannot be read.
+    `size` is theirs in pixels: a picture of another size is none of them. Raises `SettingsError` if the
+    folder cannot be read.
     """
     try:
         names = set(os.listdir(folder))  # noqa: PTH208 - names alone
         files = {number: frame_file(number, image_format) for number in frames}
         return frozenset(
-            number for number, name in files.items() if name in names and _is_whole(folder / name)
+            number for number, name in files.items() if name in names and _is_whole(folder / name, size)
         )
     except OSError as error:
         raise SettingsError(
@@ -130,16 +140,34 @@ def existing_frames(folder: Path, frames: tuple[int, ...], image_format: ImageFo
         ) from error
 
 
-def _is_whole(file: Path) -> bool:
-    """Whether a file begins as a picture does and, if it is a PNG, ends so. Nothing is decoded."""
+def _is_whole(file: Path, size: tuple[int, int] | None) -> bool:
+    """Whether a file begins as a picture of this size does and ends as a PNG must. Nothing is decoded."""
     if not file.is_file():
         return False
     with file.open("rb") as stream:
-        start = stream.read(len(_PNG_START))
-        if file.suffix != ".png":
-            return start.startswith(_EXR_START)
+        start = stream.read(_HEADER_BYTES)
         stream.seek(-min(len(_PNG_END), stream.seek(0, os.SEEK_END)), os.SEEK_END)
-        return start == _PNG_START and stream.read() == _PNG_END
+        is_ended = file.suffix != ".png" or stream.read() == _PNG_END
+    found = _png_size(start) if file.suffix == ".png" else _exr_size(start)
+    return found is not None and is_ended and (size is None or found == size)
+
+
+def _png_size(start: bytes) -> tuple[int, int] | None:
+    """Width and height by the IHDR chunk (W3C PNG, 11.2.2); None for anything else."""
+    if not start.startswith(_PNG_START) or len(start) < 24:
+        return None
+    width, height = struct.unpack(">II", start[16:24])
+    return width, height
+
+
+def _exr_size(start: bytes) -> tuple[int, int] | None:
+    """Width and height by the attribute `displayWindow` (OpenEXR file layout); None for anything else."""
+    at = start.find(_EXR_WINDOW, 8)
+    window = start[at + len(_EXR_WINDOW) :][:16]
+    if not start.startswith(_EXR_START) or at < 0 or len(window) < 16:
+        return None
+    left, top, right, bottom = struct.unpack("<iiii", window)
+    return right - left + 1, bottom - top + 1
 
 
 def _unwritable(path: Path, error: OSError) -> SettingsError:

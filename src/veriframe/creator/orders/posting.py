@@ -215,10 +215,10 @@ class OrderPosting:
         return last_job
 
     async def earlier(self, draft: OrderDraft) -> Sequence[EarlierOrder]:
-        """Live orders of the same scene with frames, or tiles, of this one."""
+        """Orders of the same scene that render frames, or tiles, of this one, or have delivered them."""
         repeats = Repeats(reader=self.creator.registry, notes=self.notes, account=self.creator.account)
         found = await repeats.find(draft.note.scene_key, draft.bundles[0])
-        return [one for one in found if not one.live.isdisjoint(draft.pieces)]
+        return [one for one in found if not (one.live | one.delivered).isdisjoint(draft.pieces)]
 
     async def _add(self, draft: OrderDraft, unposted: str, on_progress: OnTransfer) -> str:
         if isinstance(draft.source, Path):

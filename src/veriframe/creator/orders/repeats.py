@@ -39,6 +39,12 @@ class EarlierOrder:
         return _pieces(self.chunks, (*LOST, ChunkState.PAID))
 
     @property
+    def delivered(self) -> frozenset[Piece]:
+        """What has come, paid or not, and was not found at fault: `order fetch` gets it."""
+        come = [chunk for chunk in self.chunks if chunk.has_result and not chunk.fault]
+        return _pieces(come, (*LOST, ChunkState.DISPUTED))
+
+    @property
     def covered(self) -> frozenset[Piece]:
         """That, and what is paid."""
         return _pieces(self.chunks, LOST)

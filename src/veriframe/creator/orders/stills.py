@@ -79,7 +79,9 @@ class StillMerging:
             return found
         if self.kept.is_there(name) and not self.replaces:
             why = f"another file is called {name}; --force replaces it"
-            found.missing.append(MissingFrames(frames=(number,), job_id=status.jobs[0].id, why=why))
+            found.missing.append(
+                MissingFrames(frames=(number,), job_id=status.jobs[0].id, why=why, is_taken=True)
+            )
             return found
         tiles = _tiles_of(status, bundle, others)
         found.missing += [_missing_tile(tile, offers) for tile, offers in tiles.items() if not _come(offers)]
