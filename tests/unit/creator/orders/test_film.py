@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,12 @@ def test_a_damaged_record_costs_nothing_but_time(tmp_path: Path) -> None:
     for content in ("", "[]", "{}", '{"frames_per_second": 1, "frames": {"frame_0001.png": 3}}'):
         (kept.folder / ".veriframe-frames.json").write_text(content)
         assert KeptFrames(kept.folder).digest("frame_0001.png") is None
+
+
+def test_existing_frames_have_the_size_of_the_order(tmp_path: Path) -> None:
+    """fault_302: of EXR by the display window, since Blender crops no data window here."""
+    window = b"displayWindow\0box2i\0" + struct.pack("<i4i", 16, 0, 0, 15, 7)
+    (tmp_path / "frame_0001.exr").write_bytes(b"v/1\x01\x02\0\0\0" + window + b"\0")
+    (tmp_path / "frame_0002.exr").write_bytes(b"v/1\x01\x02\0\0\0")
+    assert existing_frames(tmp_path, (1, 2), ImageFormat.EXR, (16, 8)) == {1}
+    assert existing_frames(tmp_path, (1, 2), ImageFormat.EXR, (8, 16)) == frozenset()
