@@ -96,8 +96,8 @@ def test_anothers_order_is_called_anothers(shell: Shell, studio: Studio, decisio
 
     async def post() -> None:
         first = studio.shared.jobs[1]
-        await studio.worker.deposit(10**18)
-        await studio.worker.create_order(first.order.asset_cid, first.terms, 1)
+        await studio.worker.deposit(3 * first.terms.reward_fri)
+        await studio.worker.create_order(first.order.asset_cid, first.terms, 3)
 
     _post(shell, studio)
     context.run(post())
