@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
@@ -36,7 +36,19 @@ from veriframe.worker.listener import Listener
 REWARD_FRI = 5 * FRI_PER_STRK
 PICTURE, PICTURE_BYTES = "picture.png", 2**28
 POLL_SECONDS = 0.1
+FRAME_SECONDS = 1800.0
+"""The least limit for the demo's frame: it takes minutes, and many times as long beside other programs."""
+LEASE_SECONDS = 3 * 3600
+"""A worker stops at a quarter of it, since this creator has paid nothing yet."""
+OFFER = Offer(reward_fri=REWARD_FRI, lease_seconds=LEASE_SECONDS)
 ENDING_SECONDS = 30
+
+
+def demo_settings(settings: Settings, home: Path) -> Settings:
+    """The settings with embedded parts in this home, and more time for a frame on a busy machine."""
+    frame_seconds = max(settings.frame_seconds, FRAME_SECONDS)
+    embedded = {"home": home, "registry": "local", "store": "local", "frame_seconds": frame_seconds}
+    return settings.model_copy(update=embedded)
 
 
 @dataclass(slots=True)
@@ -50,8 +62,7 @@ class Demo:
 
     async def show(self) -> Outcome:
         """Run the demo. Raises `VeriFrameError` if a part fails, or a job does not end as it must."""
-        embedded = {"home": fresh_home(self.folder), "registry": "local", "store": "local"}
-        settings = self.settings.model_copy(update=embedded)
+        settings = demo_settings(self.settings, fresh_home(self.folder))
         self.audience.begin("Making the scene")
         scene = self.scene or await make_scene(settings.home / "still.blend", STILL)
         self.audience.begin("Testing the sandbox with attacks, starting Blender")
@@ -59,7 +70,7 @@ class Demo:
         self.audience.ready(facts := await renderer.facts())
         store = stores.open_store(settings)
         creator = creators.build_creator(settings, registries.embedded(settings, "creator"), store)
-        draft = await creator.draft(scene, Offer(reward_fri=REWARD_FRI))
+        draft = await creator.draft(scene, OFFER)
         source = settings.home / "bundle"
         bundle = await asyncio.to_thread(make_bundle, scene, draft.header, source)
         worker = _worker(settings, "worker", renderer, store)
@@ -69,7 +80,7 @@ class Demo:
         proving = Proving(settings, creator, arbiter, renderer, self.folder, self.audience)
 
         async with _working(settings, worker, self.audience, "worker") as told:
-            job = await self._result(creator, source, bundle, Offer(reward_fri=REWARD_FRI), told)
+            job = await self._result(creator, source, bundle, OFFER, told)
             finding = await proving.prove(job)
             picture, (width, height) = await self._fetch(store, job, bundle)
             job = (await creator.accept(job.id)).job
@@ -80,7 +91,7 @@ class Demo:
             self.audience.begin(
                 "Another worker takes the same order, and stops after an eighth of the samples"
             )
-            offer = Offer(reward_fri=REWARD_FRI, arbiter=arbiter.account)
+            offer = replace(OFFER, arbiter=arbiter.account)
             async with _working(settings, cheat, self.audience, "cheat") as told:
                 cheated = await self._result(creator, source, bundle, offer, told)
             conviction = await proving.convict(cheated)

@@ -126,7 +126,10 @@ def _out_of_time(end: RunExit, allowed: Allowance) -> tuple[Code, str]:
             Code.LEASE,
             f"Blender was stopped after {used}: the lease left no more time. The limit here is {own}.",
         )
-    return Code.TIMEOUT, f"Blender was stopped after {used}: the limit here is {own}."
+    remedy = (
+        "Lower the samples or the resolution; or end what else keeps the machine busy, or raise the limit."
+    )
+    return Code.TIMEOUT, f"Blender was stopped after {used}: the limit here is {own}. {remedy}"
 
 
 def _failed(end: RunExit, error: str | None) -> RenderFailed:

@@ -59,7 +59,7 @@ class ProgressReport(_Report):
     """The progress of a render."""
 
     kind: Literal["progress"]
-    phase: Literal["preparing", "rendering", "denoising", "compositing", "writing"]
+    phase: Literal["preparing", "rendering", "sampling or denoising", "compositing", "writing"]
     frame: FrameNumber
     done: Annotated[int, Field(ge=0, le=MAX_FRAMES)]
     total: Annotated[int, Field(ge=1, le=MAX_FRAMES)]

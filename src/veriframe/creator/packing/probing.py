@@ -21,7 +21,11 @@ from veriframe.ports.renderer import Renderer, RenderSession
 COMPARED_PIXELS = 160 * 90
 COMPARED_SAMPLES = 4
 PROBED_PIXELS = 160 * 90
-"""About how many pixels the smaller probes have; the larger ones have four times as many, if there are."""
+"""About how many pixels the smaller probes have, but at most a quarter of a frame; the larger ones have four
+times as many."""
+
+SMALLEST_SHARE = 4
+"""The probe with all samples has at least this part of the smaller probes' width."""
 
 FEW_SAMPLES = 8
 WARM_SECONDS = 60.0
@@ -102,23 +106,31 @@ async def _costs(
     session: RenderSession, packed: Packed, numbers: Sequence[int]
 ) -> list[tuple[int, FrameCost]]:
     inspection = packed.verdict.inspection
-    small, samples = _percent(inspection, PROBED_PIXELS), _samples(inspection)
-    large, few = min(100, 2 * small), min(samples, FEW_SAMPLES)
+    small, samples = min(50, _percent(inspection, PROBED_PIXELS)), _samples(inspection)
+    large, few = 2 * small, min(samples, FEW_SAMPLES)
     started, found = time.monotonic(), list[tuple[int, FrameCost]]()
     warm: list[Probe] = []
     for number in numbers:
         cold = await _probe(session, packed, number, small, few)
         if time.monotonic() - started < WARM_SECONDS or not warm:
-            sizes = dict.fromkeys(((small, few), (small, _affordable(cold, samples)), (large, few)))
-            warm = [await _probe(session, packed, number, percent, most) for percent, most in sizes]
+            base = await _probe(session, packed, number, small, few)
+            sizes = dict.fromkeys((_dense(base, small, samples), (large, few)))
+            warm = [base, *[await _probe(session, packed, number, *size) for size in sizes]]
         found.append((number, cost_of(cold, warm)))
     return found
 
 
-def _affordable(cold: Probe, samples: int) -> int:
-    """As many samples as there are, or so many that the probe takes about half of `WARM_SECONDS`."""
-    most = cold.samples * WARM_SECONDS / 2 / max(cold.seconds, 1e-3)
-    return max(cold.samples, min(samples, int(most)))
+def _dense(base: Probe, small: int, samples: int) -> tuple[int, int]:
+    """The size, in percent, and samples of the probe with all samples, of half of `WARM_SECONDS` at most.
+
+    Fewer pixels rather than fewer samples: adaptive sampling ends most pixels long before the last one, so
+    that some samples do not tell what all take. Only the smallest such picture may have fewer.
+    """
+    affordable = base.samples * WARM_SECONDS / 2 / max(base.seconds, 1e-3)
+    share = min(1.0, affordable / samples)
+    percent = max(math.floor(small * math.sqrt(share)), math.ceil(small / SMALLEST_SHARE))
+    most = int(affordable * (small / percent) ** 2)
+    return percent, max(base.samples, min(samples, most))
 
 
 async def _probe(session: RenderSession, packed: Packed, number: int, percent: int, samples: int) -> Probe:

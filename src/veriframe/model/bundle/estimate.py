@@ -1,13 +1,14 @@
 """What an order will take, from small renders of a few frames: time, chunk, lease and a suggested price.
 
 A frame takes `fixed + by_pixel · pixels + by_sample · pixels · samples` seconds. Renders of one frame with
-another size, and with other samples, tell the three apart.
+another size, and with other samples, tell the three apart. It holds for the samples of the densest
+probe: with adaptive sampling, more take hardly longer once most pixels have enough.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -114,23 +115,26 @@ def cost_of(cold: Probe, warm: Sequence[Probe]) -> FrameCost:
     """What one frame takes.
 
     `cold` is the first render of the frame, with everything that its scene needs. `warm` are of the same
-    frame after it: one as small, and better one with more samples and one of more pixels. Without these two,
-    their share counts as fixed.
+    frame after it: one as small, and better one of more pixels, and one with more samples, of any size.
+    Without these two, their share counts as fixed.
     """
     by_sample = by_pixel = 0.0
     if warm:
-        base = min(warm, key=lambda probe: (probe.pixels, probe.samples))
-        by_sample = _slope(base, [p for p in warm if p.pixels == base.pixels], lambda p: p.pixels * p.samples)
-        steep = _slope(base, [p for p in warm if p.samples == base.samples], lambda p: p.pixels)
+        base = min(warm, key=lambda probe: (probe.samples, probe.pixels))
+        steep = _slope(base, [p for p in warm if p.samples == base.samples])
+        dense = max(warm, key=lambda probe: (probe.samples, probe.pixels))
+        if added := dense.samples - base.samples:
+            fixed = max(0.0, base.seconds - base.pixels * steep)
+            by_sample = max(0.0, (dense.seconds - fixed) / dense.pixels - steep) / added
         by_pixel = max(0.0, steep - base.samples * by_sample)
     fixed = cold.seconds - cold.pixels * (by_pixel + cold.samples * by_sample)
     return FrameCost(fixed=max(0.0, fixed), by_pixel=by_pixel, by_sample=by_sample)
 
 
-def _slope(base: Probe, others: Sequence[Probe], measure: Callable[[Probe], int]) -> float:
-    """Seconds for each unit between `base` and the largest of the others; 0 if none is larger."""
-    largest = max(others, key=measure)
-    added = measure(largest) - measure(base)
+def _slope(base: Probe, others: Sequence[Probe]) -> float:
+    """Seconds for each pixel between `base` and the largest of the others; 0 if none is larger."""
+    largest = max(others, key=lambda probe: probe.pixels)
+    added = largest.pixels - base.pixels
     return max(0.0, largest.seconds - base.seconds) / added if added else 0.0
 
 

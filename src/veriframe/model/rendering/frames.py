@@ -181,8 +181,8 @@ class Progress:
 
     `done` counts finished frames out of `total`. `fraction` is the finished share of this frame, 0 … 1, by
     samples or by the engine's expected time, or None if it reports neither; it never falls within a frame.
-    `phase` is `preparing`, `rendering`, `denoising` (from when the engine expected its last sample; it does
-    not report when it begins), `compositing` or `writing`.
+    `phase` is `preparing`, `rendering`, `sampling or denoising` (from when the engine expected its last
+    sample; it does not report when it has it), `compositing` or `writing`.
     """
 
     phase: str

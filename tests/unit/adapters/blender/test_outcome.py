@@ -186,6 +186,8 @@ def test_the_limit_that_ended_a_render_is_reported(ending: Ending) -> None:
         assert found.code is code
         assert " 50s" in str(found)
         assert OWN in str(found)
+        # fault_308: a frame that took too long has a remedy.
+        assert ("Lower the samples" in str(found)) == (code is Code.TIMEOUT)
 
 
 def test_a_lease_with_exactly_the_limits_time_changes_nothing() -> None:

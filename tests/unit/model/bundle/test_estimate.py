@@ -42,6 +42,20 @@ def test_two_sizes_and_two_numbers_of_samples_tell_the_costs_apart() -> None:
     assert found.fixed == pytest.approx(LAW.fixed)
 
 
+def test_all_samples_of_fewer_pixels_tell_what_a_frame_takes() -> None:
+    """fault_307: adaptive sampling ends most pixels early, so that 64 samples say little of 512."""
+
+    def seconds(pixels: int, samples: int) -> float:
+        return 0.2 + pixels * (1e-6 + 4e-6 * min(samples, 40))
+
+    def saturated(pixels: int, samples: int) -> Probe:
+        return Probe(frame=1, pixels=pixels, samples=samples, seconds=seconds(pixels, samples))
+
+    warm = [saturated(14_400, 8), saturated(3_600, 512), saturated(57_600, 8)]
+    found = cost_of(saturated(14_400, 8), warm)
+    assert found.seconds(10**6, 512) == pytest.approx(seconds(10**6, 512), rel=0.01)
+
+
 def test_without_further_probes_all_is_fixed() -> None:
     """One render tells nothing about other sizes."""
     assert cost_of(probe(LAW, 10_000, 8, is_cold=True), []).seconds(10**6, 256) == pytest.approx(

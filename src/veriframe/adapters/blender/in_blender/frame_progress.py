@@ -12,13 +12,16 @@ PREPARING = re.compile(r"\| (?:Synchronizing|Initializing|Waiting|Updating|Loadi
 COMPOSITING = re.compile(r"\| Compositing\b")
 MOST = 0.99
 """The most that is reported before the frame is done."""
+NEARLY = 0.9
+"""The share up to which an engine's expectation counts; after that, the rest halves with each doubling."""
 
 
 class FrameProgress:
     """The phase and the finished share of one frame. The share never falls, whatever an engine expects.
 
-    Phases: `preparing`, `rendering`, `denoising`, `compositing`, `writing`. Cycles does not report when it
-    begins to denoise: the phase begins when the engine expected to have its last sample.
+    Phases: `preparing`, `rendering`, `sampling or denoising`, `compositing`, `writing`. Cycles reports
+    neither its last samples nor when it begins to denoise: either may be under way once the time is over
+    that it expected for its samples.
     """
 
     def __init__(self, *, denoises: bool, clock: Callable[[], float] = time.monotonic) -> None:
@@ -34,7 +37,8 @@ class FrameProgress:
         """What is done with the frame now."""
         expected = self._expected
         is_late = expected is not None and self._clock() - self._started >= expected
-        return "denoising" if self._phase == "rendering" and self._denoises and is_late else self._phase
+        may_denoise = self._phase == "rendering" and self._denoises and is_late
+        return "sampling or denoising" if may_denoise else self._phase
 
     def fraction(self) -> float | None:
         """The finished share: by samples, which Cycles reports rarely, or by its expected time."""
@@ -43,6 +47,9 @@ class FrameProgress:
         by_time = 0.0
         if self._expected is not None:
             by_time = (self._clock() - self._started) / max(self._expected, 1e-3)
+            if by_time > NEARLY:
+                # Later than expected: on a busy machine by far, and denoising comes on top.
+                by_time = 1 - (1 - NEARLY) * NEARLY / by_time
         self._shown = max(self._shown, min(MOST, max(by_time, self._sampled or 0.0)))
         return self._shown
 
