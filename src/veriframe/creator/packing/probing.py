@@ -114,19 +114,25 @@ async def _costs(
         cold = await _probe(session, packed, number, small, few)
         if time.monotonic() - started < WARM_SECONDS or not warm:
             base = await _probe(session, packed, number, small, few)
-            sizes = dict.fromkeys((_dense(base, small, samples), (large, few)))
-            warm = [base, *[await _probe(session, packed, number, *size) for size in sizes]]
+            wide = await _probe(session, packed, number, large, few)
+            warm = [base, wide]
+            if samples > few:
+                warm.append(await _probe(session, packed, number, *_dense(base, wide, small, samples)))
         found.append((number, cost_of(cold, warm)))
     return found
 
 
-def _dense(base: Probe, small: int, samples: int) -> tuple[int, int]:
+def _dense(base: Probe, wide: Probe, small: int, samples: int) -> tuple[int, int]:
     """The size, in percent, and samples of the probe with all samples, of half of `WARM_SECONDS` at most.
 
     Fewer pixels rather than fewer samples: adaptive sampling ends most pixels long before the last one, so
     that some samples do not tell what all take. Only the smallest such picture may have fewer.
     """
-    affordable = base.samples * WARM_SECONDS / 2 / max(base.seconds, 1e-3)
+    slope = (wide.seconds - base.seconds) / max(1, wide.pixels - base.pixels)
+    # Two renders differ by chance: a tenth of the time is the pixels' at least.
+    slope = max(slope, 0.1 * base.seconds / base.pixels, 1e-9)
+    fixed = max(0.0, base.seconds - base.pixels * slope)
+    affordable = base.samples * max(WARM_SECONDS / 2 - fixed, WARM_SECONDS / 4) / (base.pixels * slope)
     share = min(1.0, affordable / samples)
     percent = max(math.floor(small * math.sqrt(share)), math.ceil(small / SMALLEST_SHARE))
     most = int(affordable * (small / percent) ** 2)
