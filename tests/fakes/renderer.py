@@ -92,6 +92,7 @@ class FakeRenderer(Renderer):
         self.kernels: list[Kernel] = []
         self.cuts: list[Sequence[Cut]] = []
         self.merged: list[Sequence[Tile]] = []
+        self.merge_failures: list[Exception] = []
         self.inspected: list[Path] = []
         self.tasks: list[RenderTask] = []
         self.leases: list[float] = []
@@ -164,7 +165,8 @@ class FakeRenderer(Renderer):
     async def merge(
         self, scene: Path, tiles: Sequence[Tile], task: RenderTask, out: Path, folder: Path | None = None
     ) -> Frame:
-        """Draws the whole; notes the tiles in `merged`."""
+        """Draws the whole; notes the tiles in `merged`. Raises the next of `merge_failures`, if any."""
+        _fail_by(self.merge_failures)
         self.merged.append(tiles)
         script = self.wrote[out.parent] = self.script(scene)
         return _draw(script, task, task.frames[0], out)

@@ -98,7 +98,7 @@ class StillMerging:
                 inspection = overridden(await session.inspect(), bundle.overrides)
             self.kept.frames_per_second = usable_rate(inspection.frames_per_second)
             still = _Still(bundle=bundle, inspection=inspection, asset=asset, work=work)
-            tiles, away = list[Tile](), list[StoreUnavailable]()
+            tiles, away, right = list[Tile](), list[StoreUnavailable](), list[Chunk]()
             for some in offers.values():
                 bad = list[MissingFrames]()
                 for chunk, its_bundle in _come(some):
@@ -111,7 +111,7 @@ class StillMerging:
                         away.append(error)
                         bad.append(unreached(chunk, chunk.frames, error))
                     else:
-                        self.on_check(chunk.job.id, chunk.job.result_cid, "")
+                        right.append(chunk)
                         bad.clear()
                         break
                 found.missing += bad
@@ -119,6 +119,9 @@ class StillMerging:
                 raise away[0]
             if not found.missing:
                 found.written.append(await self._merge(still, tiles))
+                # Only now: what its tiles are worth, the picture shows.
+                for chunk in right:
+                    self.on_check(chunk.job.id, chunk.job.result_cid, "")
 
     async def _tile(self, chunk: Chunk, still: _Still) -> Tile:
         """Fetch one tile and check its pixels. Raises `ValidationFailed`."""

@@ -15,7 +15,7 @@ from veriframe.creator.orders.kept_frames import KeptFrames
 from veriframe.creator.orders.repeats import EarlierOrder, Repeats
 from veriframe.creator.orders.stills import StillMerging
 from veriframe.creator.orders.values import Chunk
-from veriframe.errors import StoreUnavailable
+from veriframe.errors import Code, StoreUnavailable, ValidationFailed
 from veriframe.model.bundle.chunks import TILE_BORDER_PIXELS, tile_region, with_border
 from veriframe.model.bundle.job_file import Split
 from veriframe.model.bundle.manifest import ManifestFrame
@@ -102,7 +102,22 @@ async def test_a_tile_at_fault_stops_the_merge(studio: Studio) -> None:
     assert [(one.job_id, one.is_bad) for one in found.missing] == [(3, True)]
     assert "TAMPER" in found.missing[0].why
     assert studio.renderer.merged == []
-    assert [chunk.fault[:4] for chunk in (await studio.status(number)).chunks] == ["", "", "Its ", ""]
+    chunks = (await studio.status(number)).chunks
+    assert [chunk.fault[:4] for chunk in chunks] == ["", "", "Its ", ""]
+    assert not any(chunk.is_right for chunk in chunks)
+
+
+async def test_tiles_that_cannot_be_merged_are_not_right(studio: Studio) -> None:
+    """fault_285: nobody is paid for a picture that did not come."""
+    number = (await studio.ordered(STILL)).number
+    for chunk in (await studio.status(number)).chunks:
+        await _deliver(studio, chunk)
+    studio.renderer.merge_failures.append(ValidationFailed(Code.NOT_IMAGE, "The tiles cannot be merged."))
+    with pytest.raises(ValidationFailed):
+        await _fetch(studio, number)
+    assert not any(chunk.is_right for chunk in (await studio.status(number)).chunks)
+    assert (await _fetch(studio, number)).written == [7]
+    assert all(chunk.is_right for chunk in (await studio.status(number)).chunks)
 
 
 async def test_a_lost_tile_is_rendered_alone(studio: Studio) -> None:

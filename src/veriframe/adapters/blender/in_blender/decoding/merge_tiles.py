@@ -52,6 +52,8 @@ def plane_of(planes: Planes, name: str, number: int) -> Any:  # noqa: ANN401 - a
     found = [plane for full, plane in planes.items() if full.endswith(f".{name}")]
     if len(found) != 1 or found[0].dtype != np.float32:
         raise ValueError(f"tile {number} has no single pass {name}")
+    if not np.isfinite(found[0]).all():
+        raise ValueError(f"tile {number} holds samples that are not finite numbers in {name}")
     return found[0]
 
 

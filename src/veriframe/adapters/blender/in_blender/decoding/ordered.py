@@ -37,6 +37,11 @@ PASSES = {
 TILE = {"Combined": "RGBA", "Denoising Albedo": "RGB", "Denoising Normal": "XYZ"}
 """The passes of a tile of a split still, and their channels, all of 32 bits."""
 
+MOST = 1e18
+"""The largest sample: squares of larger ones are no 32-bit numbers."""
+MOST_OFTEN = {"Combined": 1e6, "Denoising Albedo": 1e3, "Denoising Normal": 1e1}
+"""The largest median of each pass of a tile."""
+
 
 def check(asked: Mapping[str, Any], planes: Planes, looked_at: Sequence[Any]) -> None:
     """Raise `NotAPictureError` if the channels of a picture are not what was asked for.
@@ -51,11 +56,22 @@ def check(asked: Mapping[str, Any], planes: Planes, looked_at: Sequence[Any]) ->
         if not found.intersection(PASSES[name]):
             raise NotAPictureError(f"it lacks the pass {name}")
     if asked["is_tile"]:
-        _check_tile(planes)
+        check_tile(planes)
 
 
-def _check_tile(planes: Planes) -> None:
-    for name in (f"{one}.{channel}" for one, channels in TILE.items() for channel in channels):
-        found = [plane for full, plane in planes.items() if full.endswith(f".{name}")]
-        if len(found) != 1 or found[0].dtype != np.float32:
-            raise NotAPictureError(f"it has no single channel {name} of 32 bits")
+def check_tile(planes: Planes) -> None:
+    """Raise `NotAPictureError` unless a tile has all that a denoiser gets, once, in values that it can take.
+
+    One lamp or firefly may be as bright as it likes within `MOST`. So most pixels are compared and not the
+    brightest: white is 1, and where more than half of a tile is beyond `MOST_OFTEN`, nothing was rendered.
+    """
+    for name, most_often in MOST_OFTEN.items():
+        for channel in TILE[name]:
+            found = [plane for full, plane in planes.items() if full.endswith(f".{name}.{channel}")]
+            if len(found) != 1 or found[0].dtype != np.float32:
+                raise NotAPictureError(f"it has no single channel {name}.{channel} of 32 bits")
+            values = np.abs(found[0])
+            if not np.isfinite(values).all():
+                raise NotAPictureError(f"{name}.{channel} holds samples that are not finite numbers")
+            if values.max() > MOST or np.median(values) > most_often:
+                raise NotAPictureError(f"{name}.{channel} holds values that no picture has")

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from tests import decoding
 
-decode_frames, exr_file = map(decoding.script, ("decode_frames", "exr_file"))
+NAMES = ("decode_frames", "exr_file", "merge_tiles", "ordered")
+decode_frames, exr_file, merge_tiles, ordered = map(decoding.script, NAMES)
 
 WIDTH, HEIGHT = 8, 4
 ASKED = {"depth": 0, "passes": [], "is_tile": False, "most_channels": 16}
@@ -73,6 +74,54 @@ def test_what_was_not(tmp_path: Path, channels: dict[str, Any], asked: dict[str,
     with pytest.raises(exr_file.NotAPictureError, match=why):
         _decoded(tmp_path, channels, **asked)
     assert not (tmp_path / "out.exr").exists()
+
+
+def _tile(value: float, name: str, pixels: int) -> dict[str, Any]:
+    """A tile of ones; the first pixels of one channel have this value."""
+    planes = {one: np.ones((HEIGHT, WIDTH), np.float32) for one in TILE}
+    planes[name].flat[:pixels] = value
+    return planes
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "pixels"),
+    [
+        (1e17, "V.Combined.R", WIDTH * HEIGHT // 2 - 1),
+        (9e5, "V.Combined.G", WIDTH * HEIGHT),
+        (-1.0, "V.Denoising Normal.Z", WIDTH * HEIGHT),
+        (1e9, "V.Denoising Albedo.R", 3),
+    ],
+)
+def test_a_bright_tile(value: float, name: str, pixels: int) -> None:
+    """A sun, its fireflies, or a lamp as large as the tile are right."""
+    ordered.check_tile(_tile(value, name, pixels))
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "pixels", "why"),
+    [
+        (np.nan, "V.Denoising Normal.X", 1, "finite"),
+        (np.inf, "V.Denoising Albedo.B", 1, "finite"),
+        (3e38, "V.Combined.R", 1, "no picture"),
+        (1e7, "V.Combined.B", WIDTH * HEIGHT // 2 + 1, "no picture"),
+        (1e4, "V.Denoising Albedo.G", WIDTH * HEIGHT, "no picture"),
+        (-20.0, "V.Denoising Normal.Y", WIDTH * HEIGHT, "no picture"),
+    ],
+)
+def test_a_tile_that_would_spoil_the_others(value: float, name: str, pixels: int, why: str) -> None:
+    """fault_285: it is refused before it is denoised with them."""
+    with pytest.raises(exr_file.NotAPictureError, match=why):
+        ordered.check_tile(_tile(value, name, pixels))
+
+
+def test_a_merge_of_guides_that_are_no_numbers(tmp_path: Path) -> None:
+    """fault_285: the tile is named."""
+    exr_file.write(tmp_path / "0.exr", _tile(np.nan, "V.Denoising Albedo.R", 1))
+    whole = [0, 0, WIDTH, HEIGHT]
+    tile = {"file": "0.exr", "shown": whole, "kept": whole}
+    asked = {"width": WIDTH, "height": HEIGHT, "picture": "Combined", "tiles": [tile]}
+    with pytest.raises(ValueError, match="tile 1 holds"):
+        merge_tiles.merged(asked, tmp_path)
 
 
 def test_a_bomb_of_channels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
