@@ -10,7 +10,7 @@ SIDE_BY_SIDE := -n $(JOBS) --dist worksteal
 # Both must find the tests in one order, whatever sets they come from.
 export PYTHONHASHSEED := $(shell date +%s)
 
-.PHONY: help setup setup-dev demo demo-real demo-film test thorough check lint nodes contracts bench bench-ipfs bench-chain bench-against image wheel scenes pictures screen-picture security-table fees requirements clean bench-estimates production
+.PHONY: help setup setup-dev demo demo-real demo-film test thorough check lint nodes contracts bench bench-ipfs bench-chain bench-against image wheel scenes pictures screen-picture security-table fees requirements clean bench-estimates bench-verification production
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ bench-chain: setup-dev nodes ## Measure RPC calls of a poll and seconds to a cla
 
 bench-ipfs: setup-dev nodes ## Measure 2 GiB and 10 000 files over IPFS, against the ipfs command: a few minutes
 	@$(BIN)/python benchmarks/ipfs.py
+
+bench-verification: setup-dev ## Measure what a verification costs against the render: ten minutes
+	@$(BIN)/python -m benchmarks.verification
 
 bench-estimates: setup-dev ## Compare estimates of orders with what they take, over examples/: some minutes
 	@$(BIN)/python -m benchmarks.estimates

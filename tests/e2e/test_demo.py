@@ -18,7 +18,7 @@ STAGES = ["FETCHED", "CHECKED", "CLAIMED", "RENDERED", "VALIDATED", "STORED", "S
 
 def all_money(balances: dict[str, dict[str, str]]) -> int:
     """The sum of all balances, including the registry's escrow and burned money."""
-    people = sum(money_of(balances[who]) for who in ("creator", "worker"))
+    people = sum(money_of(balances[who]) for who in ("creator", "worker", "cheat"))
     return people + int(balances["registry"]["escrow_fri"]) + int(balances["registry"]["burned_fri"])
 
 
@@ -40,10 +40,19 @@ def test_the_demo_ends_paid_with_a_picture(home: Home) -> None:
         assert picture.info.keys() <= {"gamma", "srgb"}
         assert len(picture.convert("RGB").resize((96, 54)).getcolors(10_000) or []) > 500
     before, after = answer["balances_before"], answer["balances_after"]
-    assert all_money(before) == all_money(after) == 2000 * FRI_PER_STRK
+    assert all_money(before) == all_money(after) == 3000 * FRI_PER_STRK
     paid = money_of(after["worker"]) - money_of(before["worker"])
     assert paid == 5 * FRI_PER_STRK
     assert after["registry"]["escrow_fri"] == "0"
+    assert answer["conclusion"] == "EXACT"
+    cheat = answer["cheat"]
+    assert (cheat["conclusion"], cheat["state"]) == ("WRONG", "REFUNDED")
+    lost = money_of(before["cheat"]) - money_of(after["cheat"])
+    assert lost == int(after["registry"]["burned_fri"]) > 0, "the cheat's bond is burned"
+    assert money_of(before["creator"]) - money_of(after["creator"]) == paid, "only the honest one is paid"
+    with Image.open(cheat["picture"]) as picture:
+        assert picture.width > 3 * picture.height, "three pictures side by side"
+    assert "data:image/png" in Path(cheat["report"]).read_text(encoding="utf-8")
 
 
 def test_the_demo_can_be_repeated(home: Home, light_scene: Path) -> None:
@@ -52,9 +61,11 @@ def test_the_demo_can_be_repeated(home: Home, light_scene: Path) -> None:
         ran = home.run("demo", "--scene", light_scene)
         assert ran.returncode == 0, ran.stderr
         assert "Job 1 is PAID" in ran.stdout
-        assert "total\t2000\t2000\t" in ran.stdout
+        assert "total\t3000\t3000\t" in ran.stdout
         assert "sandbox STRICT" in ran.stderr
         assert "worker received 5 STRK" in ran.stderr
+        assert "exact" in ran.stdout
+        assert "cheated" not in ran.stdout, "only the demo's own scene is rendered by a cheat, too"
         assert (home.folder / "demo-output" / "picture.png").exists()
 
 
