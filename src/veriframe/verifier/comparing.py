@@ -21,7 +21,7 @@ FLAT_LEVELS = 2 / 255
 LOOKS_OTHER = 0.03
 """A difference of display values that a crop's denoising rarely makes (measured: 0.05 % of the pixels)."""
 
-MOST_OTHER, MOST_MEAN = 0.05, 0.01
+MOST_OTHER, MOST_MEAN = 0.01, 0.005
 """The share of pixels that may look other, and the mean difference, where a crop was denoised by itself."""
 
 
