@@ -10,6 +10,7 @@ from veriframe.cli import context
 from veriframe.cli.display import order_view, show
 from veriframe.cli.job.reading import UNKNOWN_ACCOUNT
 from veriframe.cli.order import acting, options
+from veriframe.creator.orders.orders import MOST_JOBS
 from veriframe.model.registry.job import NOBODY
 
 UNKNOWN_ORDERS = UNKNOWN_ACCOUNT.replace("jobs", "orders")
@@ -21,6 +22,9 @@ NARROW = 80
 def list_orders(
     everybody: Annotated[bool, typer.Option("--all", help="Include other creators' orders.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="Most orders to list.")] = 50,
+    most_jobs: Annotated[
+        int, typer.Option("--jobs", min=1, help="Most jobs of the registry to read, from the newest.")
+    ] = MOST_JOBS,
     as_json: options.AsJson = False,
 ) -> None:
     """List orders, newest first: your own, or everyone's with --all."""
@@ -28,11 +32,17 @@ def list_orders(
     if not everybody and orders.jobs.account == NOBODY:
         everybody = True
         show.err.print(UNKNOWN_ORDERS, markup=False)
-    found = context.run(orders.own(limit, everybody=everybody))
+    found, is_cut = context.run(orders.own(limit, everybody=everybody, most_jobs=most_jobs))
+    if is_cut:
+        show.err.print(
+            f"Only the newest {most_jobs} jobs of the registry were read. Older orders: pass a larger --jobs,"
+            " or `veriframe order show ORDER`.",
+            markup=False,
+        )
     if as_json:
         show.as_json({"orders": [order_view.as_object(status, ()) for status in found]})
         return
-    if not found:
+    if not found and not is_cut:
         show.err.print("There is no order yet. `veriframe order create` posts one.", markup=False)
     rows = [order_view.row(status) for status in found]
     if rows or not show.out.is_terminal:

@@ -16,7 +16,8 @@ from veriframe.causes import cause_of
 from veriframe.cli import context
 from veriframe.cli.display import order_view, show
 from veriframe.cli.order import acting, options
-from veriframe.creator.orders.results import ChunkResults
+from veriframe.creator.orders.arriving import require_free
+from veriframe.creator.orders.results import ChunkResults, preview_bytes
 from veriframe.creator.orders.values import Chunk, ChunkState, OrderStatus
 from veriframe.errors import JobError, SettingsError, Unavailable
 from veriframe.ports.store import ContentStore
@@ -50,7 +51,7 @@ def watch(
 ) -> None:
     """Follow an order until it is over: chunks, frames, money and time. Exits with 6 if some were lost."""
     orders = acting.orders()
-    poll_seconds = context.current().settings.poll_seconds
+    settings = context.current().settings
     if previews is not None:
         try:
             previews.mkdir(parents=True, exist_ok=True)
@@ -59,8 +60,16 @@ def watch(
                 f"--previews {previews} cannot be used: {cause_of(error)}. Pass a folder that you can write."
             ) from error
     with _view(as_json=as_json) as view:
-        polls = orders.followed(number, poll_seconds)
-        last = context.follow(_follow(polls, view, orders.jobs.store, previews, to_result=to_result))
+        polls = orders.followed(number, settings.poll_seconds)
+        following = _follow(
+            polls,
+            view,
+            orders.jobs.store,
+            previews,
+            to_result=to_result,
+            disk_free_bytes=settings.disk_free_bytes,
+        )
+        last = context.follow(following)
     if last is not None and last.count(ChunkState.REFUNDED, ChunkState.EXPIRED):
         raise typer.Exit(REFUNDED)
 
@@ -72,6 +81,7 @@ async def _follow(
     previews: Path | None,
     *,
     to_result: bool,
+    disk_free_bytes: int = 0,
 ) -> OrderStatus | None:
     before: dict[int, ChunkState] = {}
     shown, status = set[int](), None
@@ -85,16 +95,17 @@ async def _follow(
             if chunk.has_result and chunk.job.id not in shown and status.bundles:
                 shown.add(chunk.job.id)
                 assert previews is not None
-                view.say(await _preview(chunk, store, previews))
+                view.say(await _preview(chunk, store, previews, disk_free_bytes))
         if to_result and status.has_come:
             break
     return status
 
 
-async def _preview(chunk: Chunk, store: ContentStore, folder: Path) -> str:
+async def _preview(chunk: Chunk, store: ContentStore, folder: Path, disk_free_bytes: int) -> str:
     """Fetch a chunk's contact sheet. It is not decoded here. Returns a line about it."""
     target = folder / f"job-{chunk.job.id}.jpg"
     try:
+        require_free(folder, preview_bytes(chunk), disk_free_bytes)
         await ChunkResults(store=store).preview(chunk, target)
     except (JobError, Unavailable) as error:
         return f"job {chunk.job.id}: no preview: {error}"

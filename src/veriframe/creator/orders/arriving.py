@@ -47,13 +47,22 @@ class Transfers:
 
 def require_room(folder: Path, frames: Sequence[ManifestFrame], disk_free_bytes: int) -> None:
     """Raise `HostUnavailable` unless the frames, and what is decoded of them, leave enough free disk."""
-    needed = 2 * sum(frame.size_bytes for frame in frames) + disk_free_bytes
-    free = shutil.disk_usage(folder).free
+    try:
+        require_free(folder, 2 * sum(frame.size_bytes for frame in frames), disk_free_bytes)
+    except HostUnavailable as error:
+        raise HostUnavailable(
+            f"The next frames do not fit: {error} Or pass a folder on another one with -o; then fetch again: "
+            "frames that are there stay."
+        ) from None
+
+
+def require_free(folder: Path, size_bytes: int, disk_free_bytes: int) -> None:
+    """Raise `HostUnavailable` unless so many bytes leave enough free disk."""
+    needed, free = size_bytes + disk_free_bytes, shutil.disk_usage(folder).free
     if free < needed:
         raise HostUnavailable(
-            f"The next frames need {format_size(needed)} at {folder}, with disk_free_bytes, and "
-            f"{format_size(free)} is free. Free some disk, pass a folder on another one with -o, or set "
-            "disk_free_bytes lower; then fetch again: frames that are there stay."
+            f"{format_size(needed)} are needed at {folder}, with disk_free_bytes, and {format_size(free)} is "
+            "free. Free some disk, or set disk_free_bytes lower."
         )
 
 

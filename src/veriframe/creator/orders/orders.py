@@ -20,6 +20,9 @@ from veriframe.model.registry.order import JOBS_MAX
 from veriframe.ports.registry import read_jobs
 from veriframe.ports.store import FetchLimits, Pin
 
+MOST_JOBS = 10_000
+"""The most jobs of a registry that a list of orders reads: anyone may post them for little."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
@@ -80,16 +83,20 @@ class Orders:
                 with attempt:
                     status = await self.again(status)
 
-    async def own(self, limit: int, *, everybody: bool = False) -> Sequence[OrderStatus]:
-        """At most `limit` orders of the account, or of everybody, newest first.
+    async def own(
+        self, limit: int, *, everybody: bool = False, most_jobs: int = MOST_JOBS
+    ) -> tuple[Sequence[OrderStatus], bool]:
+        """At most `limit` orders of the account, or of everybody, newest first, and whether more may follow.
 
-        Only notes tell of their frames: no asset is fetched.
+        Anyone may post jobs between them, so the newest `most_jobs` of the registry are read at most. Only
+        notes tell of their frames: no asset is fetched.
         """
         reader = self.jobs.registry
         head = await reader.snapshot(1, 0)
         last, found = head.job_counter, dict[int, list[Job]]()
         groups: list[list[Order]] = []
-        while last > 0 and len(groups) <= limit:
+        end = max(0, last - most_jobs)
+        while last > end and len(groups) <= limit:
             first = max(1, last - reader.jobs_at_once + 1)
             for job in reversed(await read_jobs(reader, first, last - first + 1)):
                 if everybody or job.order.creator == self.jobs.account:
@@ -97,7 +104,8 @@ class Orders:
             last = first - 1
             orders = [jobs[0].order for jobs in found.values()]
             groups = _grouped([order for order in orders if order.first_job > last])
-        return [self._known(group, found, head.head.time) for group in groups[:limit]]
+        is_cut = last > 0 and len(groups) <= limit
+        return [self._known(group, found, head.head.time) for group in groups[:limit]], is_cut
 
     def _known(self, group: Sequence[Order], found: Mapping[int, list[Job]], now: int) -> OrderStatus:
         notes, bundles = self.notes.read_orders(), dict[int, Bundle]()

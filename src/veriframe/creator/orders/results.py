@@ -22,7 +22,8 @@ from veriframe.model.bundle.misfit import misfit
 from veriframe.model.rendering.frames import ImageFormat
 from veriframe.ports.store import ContentStore, FetchLimits
 
-PREVIEW_BYTES = 16 * 2**20
+PREVIEW_BYTES, PREVIEW_FRAME_BYTES = 2**18, 2**16
+"""A contact sheet has at most 256×256 pixels of each frame, and a JPEG a byte for each pixel."""
 LEAST_FRAMES_PER_SECOND, MOST_FRAMES_PER_SECOND = 1.0, 1000.0
 
 
@@ -56,7 +57,7 @@ class ChunkResults:
 
     async def preview(self, chunk: Chunk, target: Path) -> None:
         """Fetch the contact sheet of the chunk, as it is."""
-        await self._fetch(chunk, PREVIEW_NAME, target, PREVIEW_BYTES)
+        await self._fetch(chunk, PREVIEW_NAME, target, preview_bytes(chunk))
 
     async def _fetch(self, chunk: Chunk, path: str, target: Path, most_bytes: int) -> None:
         limits = FetchLimits(file_bytes=most_bytes)
@@ -64,6 +65,11 @@ class ChunkResults:
             await self.store.fetch(chunk.job.result_cid, target, limits, path=path)
         except JobRejected as error:
             raise ValidationFailed(error.code, _unfetched(error, path)) from error
+
+
+def preview_bytes(chunk: Chunk) -> int:
+    """The largest contact sheet of a chunk."""
+    return PREVIEW_BYTES + len(chunk.frames) * PREVIEW_FRAME_BYTES
 
 
 def frames_per_second(manifest: Manifest) -> float:

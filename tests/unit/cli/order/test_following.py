@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -210,6 +212,34 @@ def test_a_single_chunk_is_no_plural(shell: Shell, studio: Studio) -> None:
     assert "1, job 1 " in told
     assert "0 of 1 frame " in told
     assert not re.search(r"\b1 (?:frames|jobs|chunks)\b", told)
+
+
+def test_previews_leave_room_on_the_disk(
+    shell: Shell, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fault_286: a sheet that is too large, or a disk without room, is told, and the order is followed."""
+    _post(shell, studio)
+
+    async def deliver(part: int, size_bytes: int) -> None:
+        chunk = (await studio.orders.find(1)).chunks[part]
+        await studio.deliver(chunk, {"preview.jpg": bytes(size_bytes)})
+
+    async def fill() -> None:
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
+        await deliver(2, 1000)
+
+    shell.creator_registry.acts = [
+        _nothing,
+        _nothing,
+        lambda: deliver(0, 2**20),
+        lambda: deliver(1, 1000),
+        fill,
+    ]
+    result = shell.run("watch", "1", "--result", "--previews", "previews")
+    assert result.exit_code == 0, result.exception
+    assert [path.name for path in Path("previews").iterdir()] == ["job-2.jpg"]
+    lines = [line for line in result.stdout.splitlines() if "no preview" in line]
+    assert ["size" in lines[0], "disk_free_bytes" in lines[1], len(lines)] == [True, True, 2]
 
 
 def test_previews_make_their_folder(shell: Shell, studio: Studio) -> None:

@@ -75,9 +75,23 @@ async def test_parts_of_a_large_order_are_one(studio: Studio, monkeypatch: pytes
     assert [job.id for job in status.jobs] == list(posted.jobs)
     elsewhere = Orders(jobs=studio.creator, notes=OrderNotes(studio.folder / "elsewhere", "creator"))
     assert (await elsewhere.find(posted.number)).jobs == status.jobs
-    listed = await studio.orders.own(10)
+    listed, _ = await studio.orders.own(10)
     assert [len(one.jobs) for one in listed] == [1, 5]
-    assert [len(one.jobs) for one in await studio.orders.own(1)] == [1]
+    newest, _ = await studio.orders.own(1)
+    assert [len(one.jobs) for one in newest] == [1]
+
+
+async def test_a_list_does_not_read_what_others_posted_without_end(studio: Studio) -> None:
+    """fault_287: it ends at a bound, says so, and can be asked to go on."""
+    mine = await studio.ordered()
+    order = (await studio.status(mine.number)).order
+    outsider = FakeRegistry(OUTSIDER, studio.shared, wallet_fri=1000 * STRK)
+    reads = outsider.jobs_at_once
+    await outsider.create_order(order.asset_cid, order.terms, 3 * reads)
+    listed, is_cut = await studio.orders.own(10, most_jobs=reads)
+    assert (listed, is_cut) == ([], True)
+    listed, is_cut = await studio.orders.own(10, most_jobs=1000)
+    assert ([one.number for one in listed], is_cut) == ([mine.number], False)
 
 
 async def test_a_bare_scene_is_an_order_of_one_picture(studio: Studio) -> None:
