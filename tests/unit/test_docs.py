@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 from veriframe.adapters.kubo.gateways.gateway import GatewayFault
+from veriframe.cli.arbiter.command import UNDECIDED
 from veriframe.cli.display.error import EXIT_CODES
+from veriframe.cli.verification.running import EXIT_CODES as VERIFIED
 from veriframe.errors import Code
 from veriframe.settings import CLASSIC_NAMES, Settings
 
@@ -72,8 +74,10 @@ def test_every_fault_that_a_test_names_is_explained() -> None:
 def test_every_exit_code_is_explained() -> None:
     """Including those of the errors."""
     section = OPERATIONS.split("## Exit codes\n")[1]
-    explained = {int(number) for number in re.findall(r"^\| (\d+) \|", section, re.MULTILINE)}
-    assert {code for _, code in EXIT_CODES} | {0, 1, 6, 7, 130} == explained
+    rows = re.findall(r"^\| ([\d, ]+) \|", section, re.MULTILINE)
+    explained = {int(number) for row in rows for number in row.split(", ")}
+    of_errors = {code for _, code in EXIT_CODES}
+    assert of_errors | set(VERIFIED.values()) | {UNDECIDED, 0, 1, 6, 7, 130} == explained
 
 
 def test_settings_that_the_page_names_exist() -> None:

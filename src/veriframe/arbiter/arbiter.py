@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import structlog
 
 from veriframe.arbiter.decisions import Decision, Decisions
+from veriframe.arbiter.docket import Docket
 from veriframe.arbiter.judge import Judge, Judgement
 from veriframe.arbiter.outcome import OnOutcome, Outcome, OutcomeKind
 from veriframe.errors import (
@@ -26,7 +27,7 @@ from veriframe.errors import (
 from veriframe.model.registry.job import Job, JobState
 from veriframe.model.registry.job_status import JobStatus
 from veriframe.model.registry.pin_names import PinNames
-from veriframe.ports.registry import FullRegistry, read_disputes, read_job
+from veriframe.ports.registry import FullRegistry, read_job
 from veriframe.ports.store import ContentStore
 from veriframe.retry import retrying
 from veriframe.threads import run_briefly
@@ -62,6 +63,7 @@ class Arbiter:
     ) -> None:
         self._registry, self._store, self._judge = registry, store, judge
         self._decisions, self._options, self._tell = decisions, options, tell
+        self._docket = Docket(registry, registry.account)
         self._settled: set[Dispute] = set()
         """What this run has told and does not try again."""
         self._resolved: dict[Dispute, int] = {}
@@ -109,7 +111,7 @@ class Arbiter:
 
     async def _most_urgent(self, tried: set[int]) -> Job | None:
         only = self._options.only
-        for job in await read_disputes(self._registry, self._registry.account):
+        for job in await self._docket.read():
             is_left = job.id not in tried and _key(job) not in self._settled
             if is_left and (only is None or job.id == only):
                 return job

@@ -29,6 +29,7 @@ COMMANDS = {
     ),
     "order": ("veriframe.cli.order:app", "Have scenes and animations rendered, and get their frames."),
     "job": ("veriframe.cli.job:app", "Post scenes, follow their jobs, fetch and accept results."),
+    "arbiter": ("veriframe.cli.arbiter.command:arbiter", "Decide the disputes that name an account."),
     "scene": ("veriframe.cli.scene:app", "Check or render a scene without a job."),
     "account": ("veriframe.cli.account:app", "An account's key and money."),
     "registry": ("veriframe.cli.registry:app", "The job registry itself."),
@@ -38,6 +39,9 @@ COMMANDS = {
     "demo": ("veriframe.cli.demo:demo", "Run the whole system once, on this machine."),
 }
 """All commands in the order of the help: where each one is, a function or a group, and its line there."""
+
+SERVICES = ("worker", "arbiter")
+"""Commands that run until they are stopped."""
 
 _PLAIN = None
 """Typer's markup mode of all help: rich takes longer than any light command."""
@@ -126,8 +130,8 @@ def load(name: str, given: Given) -> Any:  # noqa: ANN401
         holder.command(name)(found)
         command = get_command(holder)
     command.name = name
-    # A worker's log shows what it does; other commands show their results.
-    _frame(command, given, quiet=name != "worker")
+    # The log of a service shows what it does; other commands show their results.
+    _frame(command, given, quiet=name not in SERVICES)
     return command
 
 

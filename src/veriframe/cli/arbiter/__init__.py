@@ -1,0 +1,1 @@
+"""`veriframe arbiter`: the command, and how it shows disputes."""

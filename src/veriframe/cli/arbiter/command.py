@@ -1,0 +1,117 @@
+"""`veriframe arbiter`: decides the disputes that name its account, until it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Annotated
+
+import stamina
+import structlog
+import typer
+
+from veriframe.arbiter.arbiter import ArbiterOptions
+from veriframe.arbiter.outcome import OnOutcome, Outcome, OutcomeKind
+from veriframe.cli import context, opening
+from veriframe.cli.arbiter import dispute_view
+from veriframe.cli.display import show
+from veriframe.model.registry.job import format_address
+from veriframe.ports.registry import FullRegistry, read_disputes
+from veriframe.retry import log_wait
+from veriframe.wiring import arbiters
+
+log = structlog.get_logger()
+
+ACCOUNT = "arbiter"
+"""The acting account if none was named."""
+UNDECIDED = 12
+"""The exit code if a dispute could not be decided here."""
+
+
+def arbiter(
+    once: Annotated[
+        bool, typer.Option("--once", help="Stop when no dispute is left that can be decided here.")
+    ] = False,
+    job_id: Annotated[
+        int | None, typer.Option("--job", min=1, help="Decide only this job's dispute, and stop.")
+    ] = None,
+    is_dry: Annotated[
+        bool, typer.Option("--dry-run", help="Judge each dispute once and stop; publish and send nothing.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Decide the disputes that name this account as their arbiter, the most urgent first.
+
+    Each result is verified by rendering drawn parts of it again. The report becomes public, and the verdict
+    goes to the registry. What cannot be decided here is left to you.
+    """
+    opening.refuse_other_makers("resolve")
+    settings, account = context.current().settings, context.account(ACCOUNT)
+    with arbiters.lock_account(settings, account):
+        registry = opening.open_creator_registry(ACCOUNT)
+        options = ArbiterOptions(
+            poll_seconds=settings.poll_seconds,
+            idle_seconds=settings.idle_seconds,
+            only=job_id,
+            is_dry=is_dry,
+        )
+        is_over = once or is_dry or job_id is not None
+        outcomes = context.run(_until_stopped(registry, account, options, once=is_over, as_json=as_json))
+    if is_over and any(one.kind in (OutcomeKind.UNDECIDED, OutcomeKind.REFUSED) for one in outcomes):
+        raise typer.Exit(UNDECIDED)
+
+
+async def _until_stopped(
+    registry: FullRegistry, account: str, options: ArbiterOptions, *, once: bool, as_json: bool
+) -> list[Outcome]:
+    """Serve until the work is done, or until SIGTERM, which ends it in order. Returns what became of it."""
+    outcomes: list[Outcome] = []
+
+    def tell(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        if as_json:
+            show.json_line(dispute_view.as_object(outcome))
+        else:
+            show.line(show.clean(dispute_view.sentence(outcome)))
+
+    stopped: list[int] = []
+    working = asyncio.create_task(_serve(registry, account, options, tell, once=once, lists=not as_json))
+
+    def stop() -> None:
+        stopped.append(signal.SIGTERM)
+        working.cancel()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
+    try:
+        await working
+    except asyncio.CancelledError:
+        if not stopped:
+            working.cancel()
+            raise
+        log.info("arbiter_stopped", signal="SIGTERM")
+    return outcomes
+
+
+async def _serve(
+    registry: FullRegistry,
+    account: str,
+    options: ArbiterOptions,
+    tell: OnOutcome,
+    *,
+    once: bool,
+    lists: bool,
+) -> None:
+    stamina.instrumentation.set_on_retry_hooks((log_wait,))
+    settings = context.current().settings
+    disputes = await read_disputes(registry, registry.account)
+    log.info(
+        "arbiter_started", account=account, address=format_address(registry.account), disputes=len(disputes)
+    )
+    now = (await registry.snapshot(1, 0)).head.time
+    for job in disputes if lists else ():
+        show.line(dispute_view.listed(job, now))
+    if lists and not disputes:
+        show.line("No dispute names this account now.")
+    store = context.open_store(settings)
+    async with arbiters.opened_arbiter(settings, account, registry, store, options, tell) as opened:
+        await opened.run(once=once)

@@ -1,0 +1,80 @@
+"""The arbiter's judge: a verifier, which renders what is drawn and what the dispute's evidence names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from veriframe.arbiter.judge import Judge, Judgement
+from veriframe.errors import JobRejected, ValidationFailed
+from veriframe.model.registry.job import Job, Verdict
+from veriframe.model.registry.ledger import EventKind
+from veriframe.model.verification.findings import Conclusion, JobFinding, Request
+from veriframe.model.verification.report import MOST_BYTES, parse_report, suspects_of, write_report
+from veriframe.model.verification.words import is_checked, meaning
+from veriframe.ports.registry import JobReader
+from veriframe.ports.store import MOST_READ_BYTES, ContentStore
+from veriframe.verifier.verifier import Verifier
+
+log = structlog.get_logger()
+
+VERDICTS = {
+    Conclusion.EXACT: Verdict.WORKER,
+    Conclusion.EQUAL: Verdict.WORKER,
+    Conclusion.WRONG: Verdict.CREATOR,
+    Conclusion.WITHHELD: Verdict.CREATOR,
+}
+"""What a conclusion means for a dispute. What is UNDECIDED is left to a person, and so is NEITHER: that the
+bundle itself is at fault for everyone cannot be known from one machine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifierJudge(Judge):
+    """Judges by the verifier, whose registry and store are these."""
+
+    verifier: Verifier
+    registry: JobReader
+    store: ContentStore
+
+    async def judge(self, job: Job, seed_block: int) -> Judgement:
+        """Verify the result by what the block draws, and by what the creator's report calls wrong."""
+        request = Request(suspects=await self._suspects(job))
+        finding = (await self.verifier.verify(job, request, after_block=seed_block - 1)).finding
+        return judgement_of(finding)
+
+    async def _suspects(self, job: Job) -> dict[int, tuple[int, ...]]:
+        """The tiles that the creator's report calls wrong: none, if the evidence is no such report.
+
+        It only says where to look: what is found there is rendered here.
+        """
+        events = (await self.registry.history(job)).events
+        cids = [event.cid for event in events if event.kind is EventKind.RESULT_DISPUTED]
+        if not cids or cids[-1] == job.result_cid:
+            return {}
+        try:
+            return suspects_of(parse_report(await self._read(cids[-1])), job.id)
+        except (JobRejected, ValidationFailed) as error:
+            log.info("evidence_not_used", job_id=job.id, reason=str(error))
+            return {}
+
+    async def _read(self, cid: str) -> bytes:
+        content = b""
+        while len(content) <= MOST_BYTES:
+            piece = await self.store.read(cid, "", len(content), MOST_READ_BYTES)
+            content += piece
+            if len(piece) < MOST_READ_BYTES:
+                break
+        return content
+
+
+def judgement_of(finding: JobFinding) -> Judgement:
+    """What a finding means for the dispute."""
+    verdict = VERDICTS.get(finding.conclusion) if is_checked(finding) else None
+    reason = " ".join(filter(None, (meaning(finding), _sentence(finding.why))))
+    return Judgement(verdict=verdict, reason=reason, report=write_report([finding]))
+
+
+def _sentence(words: str) -> str:
+    """A reason as a sentence: findings begin with a small letter and have no full stop."""
+    return f"{words[:1].upper()}{words[1:].rstrip('.')}." if words else ""
