@@ -12,12 +12,24 @@ from veriframe.creator.packing.values import LeftOut, TakenFile
 from veriframe.errors import Code, JobRejected
 from veriframe.model.bundle.layout import Layout
 from veriframe.model.bundle.patterns import holds_one_of, is_cache_name, sequence_of
-from veriframe.model.bundle.travel import Kind, NamedFile, Shape, is_inside, refusal, tiles_of
+from veriframe.model.bundle.travel import (
+    PROGRAM_FOLDERS,
+    Kind,
+    NamedFile,
+    Shape,
+    is_inside,
+    refusal,
+    tiles_of,
+)
 from veriframe.model.rendering.frames import format_frames
 from veriframe.model.text import printable
 
 MOST_FILES = 19_000
 """The most files of a bundle: a worker takes folders of 20 000 entries."""
+MOST_NAMES = 5_000_000
+"""The most names in folders that are looked at for one scene, those that are looked at again included."""
+FRESH = 10
+"""A name that is read from the disk counts as so many: it also takes memory."""
 
 _DEEPEST = 8
 _FIND = "Find it with File, External Data, Find Missing Files, and save the scene."
@@ -37,6 +49,9 @@ class Gathering:
         self._home = str(scene.parent)
         self._layout = Layout(self._home, str(scene))
         self._named: set[NamedFile] = set()
+        self._listed: dict[str, list[str]] = {}
+        self._walked: dict[str, list[str]] = {}
+        self._looked_at = 0
         self.paths: dict[str, str] = {str(scene): self._layout.scene}
         self.files: dict[str, TakenFile] = {}
         self.left_out: dict[str, LeftOut] = {}
@@ -59,13 +74,13 @@ class Gathering:
         if file.shape is Shape.FOLDER:
             self._add_folder(file)
         elif (names := self._alike(file)) is not None:
-            folder, taken = os.path.dirname(file.path), 0  # noqa: PTH120 - names need not be text
-            place = self._layout.place(file.path, file.kind)
-            for name in names:
-                if not self._unfit(f"{folder}/{name}", file.kind):
-                    self._take(file.kind, f"{folder}/{name}", f"{_folder_of(place)}{name}", is_collected=True)
-                    taken += 1
-            self._keep(file, place, taken)
+            folder = os.path.dirname(file.path)  # noqa: PTH120 - names need not be text
+            fit = [name for name in names if not self._unfit(f"{folder}/{name}", file.kind)]
+            # Only what is there gets a place.
+            place = self._layout.place(file.path, file.kind) if fit else ""
+            for name in fit:
+                self._take(file.kind, f"{folder}/{name}", f"{_folder_of(place)}{name}", is_collected=True)
+            self._keep(file, place, len(fit))
         elif why := self._unfit(file.path, file.kind):
             self._leave_out(file, why)
         else:
@@ -77,7 +92,7 @@ class Gathering:
         """The names of its tiles, or of its numbered sequence, in order; None for a single file."""
         if file.shape not in {Shape.TILES, Shape.SEQUENCE}:
             return None
-        names = _names(os.path.dirname(file.path))  # noqa: PTH120 - names need not be text
+        names = self._names(os.path.dirname(file.path))  # noqa: PTH120 - names need not be text
         if (pattern := tiles_of(file)) is not None:
             return [name for name in names if pattern.fullmatch(name)]
         taken, others, missing = sequence_of(file, names)
@@ -86,11 +101,51 @@ class Gathering:
             self._leave_out(file, f"{gap}, and beyond this gap are more, such as {others[0]}", _GAP)
         return taken or None
 
+    def _names(self, folder: str) -> list[str]:
+        """The names in a folder, in order. Raises `JobRejected` once a scene had too many looked at."""
+        if folder not in self._listed:
+            try:
+                self._listed[folder] = sorted(os.listdir(folder))  # noqa: PTH208 - names need not be text
+            except OSError:
+                self._listed[folder] = []
+            self._seen((FRESH - 1) * len(self._listed[folder]))
+        self._seen(len(self._listed[folder]))
+        return self._listed[folder]
+
+    def _below(self, folder: str) -> list[str]:
+        """Every file below a folder, in order, links to folders not followed."""
+        if folder not in self._walked:
+            self._walked[folder] = list(self._walk(folder, _DEEPEST))
+        self._seen(len(self._walked[folder]))
+        return self._walked[folder]
+
+    def _walk(self, folder: str, depth: int) -> Iterator[str]:
+        for name in self._names(folder):
+            path = f"{folder}/{name}"
+            if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114
+                if depth:
+                    yield from self._walk(path, depth - 1)
+            else:
+                yield path
+
+    def _seen(self, names: int) -> None:
+        self._looked_at += names
+        if self._looked_at > MOST_NAMES:
+            raise JobRejected(
+                Code.TOO_LARGE,
+                "The scene names folders with too many files. Give its caches, sequences and tiles "
+                "folders of their own.",
+            )
+
     def _add_folder(self, file: NamedFile) -> None:
+        if any(file.path == folder or is_inside(file.path, folder) for folder in PROGRAM_FOLDERS):
+            self._leave_out(file, "it belongs to the system")
+            return
         if self._is_too_wide(file):
             self._leave_out(file, "a cache of its own needs a folder of its own", _OWN_FOLDER)
             return
-        found = [path for path in _below(file.path) if is_cache_name(path[len(file.path) + 1 :], file.kind)]
+        below = self._below(file.path)
+        found = [path for path in below if is_cache_name(path[len(file.path) + 1 :], file.kind)]
         # A cache that nothing has written yet needs no words: what lacks one is told by the inspection.
         if not found and file.is_derived:
             return
@@ -171,21 +226,3 @@ def _cause(error: OSError | ValueError) -> str:
 def _folder_of(place: str) -> str:
     folder, slash, _ = place.rpartition("/")
     return folder + slash
-
-
-def _names(folder: str) -> list[str]:
-    try:
-        return sorted(os.listdir(folder))  # noqa: PTH208 - names need not be text
-    except OSError:
-        return []
-
-
-def _below(folder: str, depth: int = _DEEPEST) -> Iterator[str]:
-    """Every file below a folder, in order, links to folders not followed."""
-    for name in _names(folder):
-        path = f"{folder}/{name}"
-        if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114
-            if depth:
-                yield from _below(path, depth - 1)
-        else:
-            yield path

@@ -93,6 +93,7 @@ class Packing:
         await asyncio.to_thread(writing.refuse_target, target)
         with writing.as_settings_error(target):
             await asyncio.to_thread(partial(target.parent.mkdir, parents=True, exist_ok=True))
+        await asyncio.to_thread(writing.require_room, found, target.parent, self.limits.bundle_bytes)
         folder = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
         try:
             traces = list(await asyncio.to_thread(writing.copy_files, found, folder))

@@ -14,8 +14,9 @@ import zstandard
 
 from veriframe.causes import cause_of
 from veriframe.creator.packing.values import Found, TakenFile
-from veriframe.errors import SettingsError
+from veriframe.errors import Code, JobRejected, SettingsError
 from veriframe.model.bundle.travel import Kind
+from veriframe.model.quantities import format_size
 
 _PLAIN = b"BLENDER"
 _LEVEL = 3
@@ -24,6 +25,8 @@ _LEVEL = 3
 _PART_BYTES = 2**20
 _SHORTEST_WORD = 6
 """A shorter path, such as `/tmp`, tells nothing, and is found by chance."""
+_MOST_PLACES = 10_000
+"""Places in a file that are looked at for each such beginning."""
 
 
 @contextmanager
@@ -61,6 +64,27 @@ def refuse_target(target: Path) -> None:
             raise SettingsError(f"{folder} is not a folder. Pass another path.")
         if not os.access(folder, os.W_OK | os.X_OK):
             raise SettingsError(f"{folder} may not be written. Pass a path in a folder of yours.")
+
+
+def require_room(found: Found, folder: Path, most_bytes: int) -> None:
+    """Raise `JobRejected` (TOO_LARGE) or `SettingsError` unless all files fit into a bundle, and the disk.
+
+    A sparse file may have any size, and is copied in full.
+    """
+    needed = sum(file.size_bytes for file in found.files)
+    if needed > most_bytes:
+        raise JobRejected(
+            Code.TOO_LARGE,
+            f"The scene's files have {format_size(needed)}, and a bundle may have {format_size(most_bytes)}. "
+            "Make them smaller, or set bundle_bytes higher if your workers take it.",
+        )
+    with as_settings_error(folder):
+        free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise SettingsError(
+            f"The bundle needs {format_size(needed)} at {folder}, and {format_size(free)} is free. Free some "
+            "disk, or pass a path on another one."
+        )
 
 
 def put(folder: Path, target: Path) -> None:
@@ -107,13 +131,27 @@ def finish_scene(original: Path, saved: Path, place: str, words: Sequence[bytes]
 
 
 def _traces(file: Path, place: str, words: Sequence[bytes]) -> list[str]:
-    """Which of the words a file holds."""
+    """Which of the words a file holds.
+
+    A scene decides how many there are. So the file is read once for each pair of folders that they begin
+    with, of which a machine has few, and they are only compared where one of these is found.
+    """
     if not file.stat().st_size:
         return []
+    known, lengths = frozenset(words), sorted({len(word) for word in words}, reverse=True)
+    held = set[bytes]()
     with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        held = [word for word in words if content.find(word) >= 0]
+        for start in {b"/".join(word.split(b"/")[:3]) for word in words}:
+            at = content.find(start)
+            for _ in range(_MOST_PLACES):
+                if at < 0:
+                    break
+                here = (content[at : at + length] for length in lengths)
+                if (word := next((word for word in here if word in known), None)) is not None:
+                    held.add(word)
+                at = content.find(start, at + 1)
     # Of a path and its parents, the longest says it all.
-    told = [word for word in held if not any(word != more and more.startswith(word) for more in held)]
+    told = [word for word in sorted(held) if not any(word != more and more.startswith(word) for more in held)]
     return [f"{place}: {word.decode(errors='replace')}" for word in told]
 
 

@@ -32,6 +32,7 @@ class Layout:
         self._home = home
         self._taken = {job_file.FILE_NAME}
         self._places: dict[str, str] = {}
+        self._numbers: dict[str, int] = {}
         self.scene = fit_name(posixpath.basename(scene))
         self._keep(scene, self.scene)
 
@@ -53,10 +54,13 @@ class Layout:
         return self._places[path]
 
     def _new(self, folder: str, name: str) -> str:
-        place, number = f"{folder}/{name}", 1
+        place = wanted = f"{folder}/{name}"
+        # Each name goes on where it was, so that many of one name do not take the square of their number.
+        number = self._numbers.get(wanted.casefold(), 1)
         while place.casefold() in self._taken:
             number += 1
             place = f"{folder}/{number}/{name}"
+        self._numbers[wanted.casefold()] = number
         return place
 
     def _keep(self, path: str, place: str) -> None:

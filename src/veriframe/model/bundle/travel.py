@@ -67,6 +67,9 @@ ENDINGS: dict[Kind, frozenset[str]] = {
 
 SYSTEM_FOLDERS = ("/proc", "/sys", "/dev", "/etc", "/run", "/boot")
 
+PROGRAM_FOLDERS = (*SYSTEM_FOLDERS, "/usr", "/bin", "/lib", "/lib64", "/sbin", "/snap", "/var/lib")
+"""No cache of a scene lies there, and walking through them takes long."""
+
 _TILE = {"<UDIM>": "(?:1(?!000)[0-9]{3}|2000)", "<UVTILE>": r"u\d{1,3}_v\d{1,3}"}
 """UDIM tiles have the numbers 1001 to 2000."""
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from veriframe.creator.packing import gathering
 from veriframe.creator.packing.gathering import Gathering
 from veriframe.errors import Code, JobRejected
 from veriframe.model.bundle.travel import Kind, NamedFile, Shape
@@ -187,3 +188,65 @@ def test_a_bundle_has_a_limited_number_of_files(home: Path, monkeypatch: pytest.
     with pytest.raises(JobRejected) as refused:
         gathered(home, named(home / "tex" / "s_1.png", shape=Shape.SEQUENCE))
     assert refused.value.code is Code.TOO_LARGE
+
+
+@pytest.fixture
+def listings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The folders that are read, in order."""
+    found, real = list[str](), os.listdir
+
+    def listdir(folder: str) -> list[str]:
+        found.append(str(folder))
+        return real(folder)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    return found
+
+
+@pytest.mark.parametrize("folder", ["/usr", "/proc", "/sys/devices", "/usr/lib/python3"])
+def test_system_folders_are_not_walked(home: Path, listings: list[str], folder: str) -> None:
+    """fault_288: however many caches of a hostile scene name them."""
+    caches = [named(folder, Kind.FLUID_CACHE, Shape.FOLDER, is_derived=bool(n)) for n in range(2)]
+    found = gathered(home, *caches)
+    assert (list(found.left_out), listings) == ([folder], [])
+    assert "system" in found.left_out[folder].why
+
+
+def test_a_folder_is_read_once(home: Path, listings: list[str]) -> None:
+    """fault_288: for all caches, sequences and tiles that name it."""
+    (home.parent / "cache" / "data").mkdir(parents=True)
+    (home.parent / "cache" / "data" / "fluid_data_0001.vdb").write_bytes(b"x")
+    files = [
+        NamedFile(
+            kind=Kind.FLUID_CACHE, block=f"Domain {n}", path=str(home.parent / "cache"), shape=Shape.FOLDER
+        )
+        for n in range(50)
+    ]
+    tiles = [named(home / "tex" / f"t{n}.<UDIM>.png", shape=Shape.TILES) for n in range(50)]
+    found = gathered(home, *files, *tiles)
+    assert list(places(found)) == ["files/fluid_cache/cache/data/fluid_data_0001.vdb"]
+    assert sorted(listings) == sorted(
+        str(folder) for folder in (home.parent / "cache", home.parent / "cache" / "data", home / "tex")
+    )
+
+
+def test_names_without_end_are_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """fault_288: as those of a folder of millions, or of thousands that are looked at again and again."""
+    monkeypatch.setattr(gathering, "MOST_NAMES", 100)
+    for number in range(9):
+        (home / "tex" / f"{number}.txt").write_bytes(b"x")
+    first, second = (named(home / "tex" / f"{n}.<UDIM>.png", shape=Shape.TILES) for n in "ab")
+    gathered(home, first, second)
+    with pytest.raises(JobRejected) as refused:
+        gathered(home, first, second, named(home / "tex" / "c.<UDIM>.png", shape=Shape.TILES))
+    assert refused.value.code is Code.TOO_LARGE
+
+
+def test_only_what_is_there_gets_a_place(home: Path) -> None:
+    """fault_288: thousands of tiles of one name that nobody has take no numbers."""
+    missing = [named(f"/x{n}/a.<UDIM>.png", shape=Shape.TILES) for n in range(20)]
+    (home.parent / "other").mkdir()
+    (home.parent / "other" / "a.1001.png").write_bytes(b"x")
+    found = gathered(home, *missing, named(home.parent / "other" / "a.<UDIM>.png", shape=Shape.TILES))
+    assert list(places(found)) == ["files/image/a.1001.png"]
+    assert len(found.left_out) == 20

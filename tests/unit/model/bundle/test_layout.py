@@ -67,3 +67,21 @@ def test_names_that_workers_refuse_are_replaced(name: str) -> None:
 def test_every_name_becomes_fit(name: str) -> None:
     """Whatever it is."""
     assert is_fit(fit_name(name))
+
+
+def test_many_of_one_name_take_few_looks() -> None:
+    """fault_288: each goes on at the number of the one before."""
+
+    class Counting(set[str]):
+        looks = 0
+
+        def __contains__(self, name: object) -> bool:
+            self.looks += 1
+            return super().__contains__(name)
+
+    layout = Layout("/home/anna", "/home/anna/shot.blend")
+    layout._taken = Counting(layout._taken)
+    places = [layout.place(f"/x{number}/a.png", Kind.IMAGE) for number in range(500)]
+    assert places[:3] == ["files/image/a.png", "files/image/2/a.png", "files/image/3/a.png"]
+    assert len(set(places)) == 500
+    assert layout._taken.looks < 4 * 500
