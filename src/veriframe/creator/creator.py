@@ -147,7 +147,9 @@ class Creator(Jobs):
         try:
             await self.registry.dispute_result(job_id, evidence_cid)
         except MoveRefused:
-            await self._unpin(Pin(cid=evidence_cid, name=name))
+            # Of a job that is disputed, it is the evidence: an earlier run's move may have arrived meanwhile.
+            if (await self.status(job_id)).job.state is not JobState.DISPUTED:
+                await self._unpin(Pin(cid=evidence_cid, name=name))
             raise
         return await self.status(job_id)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from veriframe.creator.orders.values import Chunk, ChunkState, OrderStatus
 from veriframe.model.quantities import counted, format_span, format_strk, plural
 from veriframe.model.registry.job import format_address
 from veriframe.model.rendering.frames import format_frames
+from veriframe.model.verification.findings import Conclusion
 
 COLUMNS = ("order", "scene", "age", "frames", "chunks", "paid", "in escrow")
 
@@ -33,14 +35,21 @@ STYLES = {
 }
 """The letter and the colour of each state."""
 
+CONCLUDED = {
+    Conclusion.EXACT: ("=", "bright_green", "exact"),
+    Conclusion.EQUAL: ("~", "bright_green", "equal"),
+    Conclusion.UNDECIDED: ("?", "bright_magenta", "undecided"),
+    Conclusion.WITHHELD: ("-", "bright_red", "withheld"),
+    Conclusion.WRONG: ("!", "bright_red", "wrong"),
+}
+"""The letter, the colour and the word of a result that waits and was verified."""
+
 MOST_ROWS = 24
 """The most rows of a grid; what is beyond them is only counted."""
-MOST_FAULTS = 5
-"""The most results at fault that are told with their reasons."""
-SPACED = 200
-"""Up to this many chunks stand apart."""
 UNCLAIMED_SECONDS = 300
 """How long a chunk may be open before a reason is looked for: a worker polls every few seconds."""
+SPACED = 200
+"""Up to this many chunks stand apart."""
 ASIDE = "bright_black"
 
 
@@ -71,7 +80,7 @@ def grid(status: OrderStatus, columns: int, *, has_colour: bool) -> Iterator[Tex
             return
         line = Text(f"{labels[at]:>{margin - 2}}  ", ASIDE, no_wrap=True)
         for chunk in chunks[at : at + cells]:
-            letter, style = STYLES[chunk.state]
+            letter, style, _ = _mark(chunk)
             line.append(("■" if has_colour else letter) + gap, style)
         yield line
 
@@ -79,11 +88,20 @@ def grid(status: OrderStatus, columns: int, *, has_colour: bool) -> Iterator[Tex
 def legend(status: OrderStatus, *, has_colour: bool) -> Text:
     """How many chunks are in which state; only states that occur."""
     text = Text("   ")
-    for state, (letter, style) in STYLES.items():
-        if count := status.count(state):
+    found = Counter(map(_mark, status.chunks))
+    for mark in [*((*STYLES[state], state.value) for state in STYLES), *CONCLUDED.values()]:
+        letter, style, word = mark
+        if count := found[mark]:
             text.append("■ " if has_colour else f"{letter} ", style)
-            text.append(f"{count} {state.value}   ")
+            text.append(f"{count} {word}   ")
     return text
+
+
+def _mark(chunk: Chunk) -> tuple[str, str, str]:
+    """The letter, the colour and the word of a chunk."""
+    if chunk.verified is not None and chunk.state in (ChunkState.THERE, ChunkState.FAULTY):
+        return CONCLUDED[chunk.verified.conclusion]
+    return (*STYLES[chunk.state], chunk.state.value)
 
 
 def _label(chunk: Chunk) -> str:
@@ -128,35 +146,6 @@ def _rough(seconds: float) -> str:
     return show.rough_span(max(60, round(seconds / 60) * 60)) if seconds > 90 else format_span(int(seconds))
 
 
-def facts(status: OrderStatus) -> dict[str, str]:
-    """The details of an order, for people."""
-    order, terms = status.order, status.order.terms
-    frames = sorted({frame for chunk in status.chunks for frame in chunk.frames})
-    return {
-        "scene": status.name or show.short(order.asset_cid),
-        **({"frames": format_frames(tuple(frames))} if frames else {}),
-        "there": frames_words(status),
-        "chunks": f"{len(status.jobs)}, {jobs_words([job.id for job in status.jobs])}",
-        "creator": format_address(order.creator),
-        "posted": show.moment(order.created_at, status.now),
-        "deadline": show.moment(terms.deadline, status.now),
-        "a chunk": format_strk(terms.reward_fri),
-        **money_facts(status),
-        "time left": time_left(status),
-        **faults(status),
-        **unclaimed(status),
-        "next": next_step(status),
-    }
-
-
-def faults(status: OrderStatus) -> dict[str, str]:
-    """The first results that are at fault, with the reasons."""
-    bad = [chunk for chunk in status.chunks if chunk.state is ChunkState.FAULTY]
-    told = [f"job {chunk.job.id}: {chunk.fault}" for chunk in bad[:MOST_FAULTS]]
-    told += [f"and {len(bad) - MOST_FAULTS} more"] if len(bad) > MOST_FAULTS else []
-    return {"at fault": "; ".join(told)} if told else {}
-
-
 def unclaimed(status: OrderStatus) -> dict[str, str]:
     """What may be the reason if nobody has claimed a chunk for minutes, and how to find out."""
     if not status.count(ChunkState.OPEN) or status.count(ChunkState.UNDER_WAY):
@@ -172,23 +161,6 @@ def unclaimed(status: OrderStatus) -> dict[str, str]:
         "want more than you pay (their minimum_reward_strk and minimum_frame_reward_strk) or a longer lease, "
         "or none has this Blender."
     }
-
-
-def next_step(status: OrderStatus) -> str:
-    """What the creator can do."""
-    number = status.number
-    steps = []
-    if status.count(ChunkState.THERE):
-        steps.append(f"`veriframe order fetch {number}`, then `veriframe order accept {number}`")
-    if status.count(ChunkState.EXPIRED):
-        steps.append(f"`veriframe order cancel {number}` returns the rewards of expired chunks")
-    if status.count(ChunkState.EXPIRED, ChunkState.REFUNDED):
-        steps.append(f"`veriframe order create --again {number}` posts lost frames again")
-    if steps:
-        return ". ".join(steps) + "."
-    if status.is_over:
-        return f"Done. `veriframe order fetch {number}` and `veriframe order film {number}` get the frames."
-    return f"`veriframe order watch {number}` follows it."
 
 
 def row(status: OrderStatus) -> tuple[str, ...]:
@@ -211,13 +183,17 @@ def _brief_counts(status: OrderStatus) -> str:
 
 def sentence(status: OrderStatus, chunk: Chunk) -> str:
     """What became of a chunk, in one line for a log of changes."""
+    verified = chunk.verified
+    said = "" if verified is None else f", {verified.conclusion}"
+    why = f". {verified.why}" if verified is not None and verified.why else ""
     return (
-        f"order {status.number}: {_piece_words(chunk)} {chunk.state.value} (job {chunk.job.id}); "
-        f"{frames_words(status)} there"
+        f"order {status.number}: {piece_words(chunk)} {chunk.state.value}{said} (job {chunk.job.id}); "
+        f"{frames_words(status)} there{why}"
     )
 
 
-def _piece_words(chunk: Chunk) -> str:
+def piece_words(chunk: Chunk) -> str:
+    """What a chunk renders, such as `frames 5-8`."""
     if not chunk.frames:
         return f"part {chunk.job.part + 1}"
     frames = f"{plural(len(chunk.frames), 'frame')} {format_frames(chunk.frames)}"
@@ -236,6 +212,8 @@ def chunk_object(chunk: Chunk) -> dict[str, Any]:
         "worker": format_address(job.worker) if job.worker else None,
         "result_cid": job.result_cid or None,
         "finding": chunk.fault or chunk.finding,
+        "conclusion": chunk.verified.conclusion.value if chunk.verified else None,
+        "why": chunk.verified.why or None if chunk.verified else None,
     }
 
 

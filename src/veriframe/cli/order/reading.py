@@ -9,7 +9,7 @@ import typer
 from veriframe.cli import context
 from veriframe.cli.display import order_view, show
 from veriframe.cli.job.reading import UNKNOWN_ACCOUNT
-from veriframe.cli.order import acting, options
+from veriframe.cli.order import acting, facts, options
 from veriframe.creator.orders.orders import MOST_JOBS
 from veriframe.model.registry.job import NOBODY
 
@@ -59,7 +59,7 @@ def show_order(number: options.Number, as_json: options.AsJson = False) -> None:
     if as_json:
         show.as_json(order_view.as_object(status))
         return
-    show.facts(f"Order {number}", order_view.facts(status))
+    show.facts(f"Order {number}", facts.facts(status))
     colour = show.out.is_terminal and show.out.color_system is not None
     width = show.out.width if show.out.is_terminal else 100
     for line in order_view.grid(status, width, has_colour=colour):

@@ -21,7 +21,7 @@ from veriframe.creator.orders.repeats import EarlierOrder, Repeats
 from veriframe.creator.orders.values import ChunkState, OrderStatus, missing_pieces
 from veriframe.errors import SettingsError
 from veriframe.model.attempt.chunk_limits import lease_of, with_frame_limit
-from veriframe.model.bundle.chunks import Piece
+from veriframe.model.bundle.chunks import Piece, of_pieces
 from veriframe.model.bundle.estimate import Estimate
 from veriframe.model.bundle.job_file import Bundle
 from veriframe.model.bundle.options import BundleOptions, require_fit
@@ -181,7 +181,7 @@ def _earlier(number: int, given: wanted.Given, skip_existing: Path | None) -> So
     if asked.frames is None:
         later = _later(orders, status, note, wanted_bundle)
         lost = _lost(status, skip_existing, later)
-        wanted_bundle = _of_pieces(wanted_bundle, lost, has_tiles=asked.split is None)
+        wanted_bundle = of_pieces(wanted_bundle, lost, has_tiles=asked.split is None)
     unknown = set(wanted_bundle.frames) - {frame for chunk in status.chunks for frame in chunk.frames}
     if unknown:
         raise SettingsError(f"Order {number} has no frame {min(unknown)}. Post the scene's file instead.")
@@ -198,16 +198,6 @@ def _later(orders: Orders, status: OrderStatus, note: OrderNote, bundle: Bundle)
     """The orders that were posted again before."""
     repeats = Repeats(reader=orders.jobs.registry, notes=orders.notes, account=status.order.creator)
     return context.run(repeats.find(note.scene_key, bundle, after=status.orders[-1].id))
-
-
-def _of_pieces(bundle: Bundle, pieces: Sequence[Piece], *, has_tiles: bool) -> Bundle:
-    """The bundle of these frames alone or, of a still that is split as it was, of these tiles."""
-    frames = tuple(dict.fromkeys(frame for frame, _ in pieces))
-    tiles = sorted({tile for _, tile in pieces if tile is not None})
-    split = bundle.split
-    if split is not None and has_tiles:
-        split = replace(split, only=() if len(tiles) == split.tiles else tuple(tiles))
-    return replace(bundle, frames=frames, split=split)
 
 
 def _lost(

@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated
 
 import typer
-from rich.console import Group
-from rich.live import Live
-from rich.text import Text
 
 from veriframe.causes import cause_of
 from veriframe.cli import context
-from veriframe.cli.display import order_view, show
-from veriframe.cli.order import acting, options
+from veriframe.cli.order import acting, options, review_words, reviewing
+from veriframe.cli.order.views import View, view_of
+from veriframe.cli.verification import options as verification
+from veriframe.cli.verification import running
+from veriframe.creator.creator import Creator
 from veriframe.creator.orders.arriving import require_free
+from veriframe.creator.orders.notes import ConclusionNote
+from veriframe.creator.orders.orders import Orders
 from veriframe.creator.orders.results import ChunkResults, preview_bytes
 from veriframe.creator.orders.values import Chunk, ChunkState, OrderStatus
+from veriframe.creator.review.reviewing import Review
+from veriframe.creator.review.values import Happened, Told
 from veriframe.errors import JobError, SettingsError, Unavailable
+from veriframe.ports.renderer import Renderer
 from veriframe.ports.store import ContentStore
+from veriframe.retry import end
 
 REFUNDED = 6
 """The exit code of `watch` if a chunk was refunded, or expired."""
-LAST_LINES = 6
-"""How many of the last lines stand below the grid."""
-
-
-class View(Protocol):
-    """Shows an order at each poll, and lines about it."""
-
-    def show(self, status: OrderStatus, changed: list[Chunk]) -> None:
-        """Show it; `changed` are the chunks that are in another state than before."""
-
-    def say(self, line: str) -> None:
-        """Show a line."""
 
 
 def watch(
@@ -47,10 +43,34 @@ def watch(
             metavar="DIR", help="Fetch the contact sheet of each chunk that comes, as it is, to this folder."
         ),
     ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Verify each result while it is under review.")
+    ] = False,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Pay at once for results that are EXACT or EQUAL.")
+    ] = False,
+    dispute: Annotated[
+        bool, typer.Option("--dispute", help="Dispute results that are WRONG or WITHHELD, with the report.")
+    ] = False,
+    reorder: Annotated[
+        bool, typer.Option("--reorder", help="Order chunks again, once, that lost their dispute.")
+    ] = False,
+    tiles: verification.Tiles = None,
+    thorough: verification.Thorough = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Follow an order until it is over: chunks, frames, money and time. Exits with 6 if some were lost."""
-    orders = acting.orders()
+    """Follow an order until it is over: chunks, frames, money and time. Exits with 6 if some were lost.
+
+    With --verify it renders drawn tiles of each result again, and says whether the result is right.
+    """
+    wanted = reviewing.Wanted(
+        verify=verify,
+        accept=accept,
+        dispute=dispute,
+        reorder=reorder,
+        request=verification.request(tiles, thorough=thorough),
+    )
+    wanted.check()
     settings = context.current().settings
     if previews is not None:
         try:
@@ -59,46 +79,126 @@ def watch(
             raise SettingsError(
                 f"--previews {previews} cannot be used: {cause_of(error)}. Pass a folder that you can write."
             ) from error
-    with _view(as_json=as_json) as view:
-        polls = orders.followed(number, settings.poll_seconds)
-        following = _follow(
-            polls,
-            view,
-            orders.jobs.store,
-            previews,
+    creator = None
+    if wanted.makes_moves:
+        decisions = acting.decisions()
+        orders, creator = decisions.orders, decisions.creator
+    else:
+        orders = acting.orders()
+    blender = running.renderer() if verify else None
+    with view_of(as_json=as_json) as view:
+        follower = _Follower(
+            view=view,
+            store=orders.jobs.store,
+            previews=previews,
             to_result=to_result,
             disk_free_bytes=settings.disk_free_bytes,
         )
-        last = context.follow(following)
+        polls = orders.followed(number, settings.poll_seconds)
+        if blender is None:
+            last = context.follow(follower.follow(polls))
+        else:
+            last = context.follow(_reviewed(number, follower, polls, orders, creator, blender, wanted))
     if last is not None and last.count(ChunkState.REFUNDED, ChunkState.EXPIRED):
         raise typer.Exit(REFUNDED)
 
 
-async def _follow(
+async def _reviewed(
+    number: int,
+    follower: _Follower,
     polls: AsyncIterator[OrderStatus],
-    view: View,
-    store: ContentStore,
-    previews: Path | None,
-    *,
-    to_result: bool,
-    disk_free_bytes: int = 0,
+    orders: Orders,
+    creator: Creator | None,
+    blender: Renderer,
+    wanted: reviewing.Wanted,
 ) -> OrderStatus | None:
-    before: dict[int, ChunkState] = {}
-    shown, status = set[int](), None
-    async for status in polls:
-        chunks = status.chunks
-        changed = [chunk for chunk in chunks if before.get(chunk.job.id) != chunk.state]
-        is_first, before = not before, {chunk.job.id: chunk.state for chunk in chunks}
+    """Follow an order with its review in the background."""
+
+    def tell(told: Told) -> None:
+        follower.tell(told, wanted.words)
+
+    async with reviewing.opened(number, orders, creator, blender, wanted, tell) as review:
+        follower.review = review
+        follower.work = asyncio.create_task(review.run())
+        try:
+            return await follower.follow(polls)
+        finally:
+            await end([follower.work])
+
+
+@dataclass(slots=True, kw_only=True)
+class _Follower:
+    """Shows an order as it changes. `review`, whose `work` is under way, sees each poll; None without one."""
+
+    view: View
+    store: ContentStore
+    previews: Path | None
+    to_result: bool
+    disk_free_bytes: int
+    review: Review | None = None
+    work: asyncio.Task[None] | None = None
+    _before: dict[int, tuple[ChunkState, ConclusionNote | None]] = field(default_factory=dict)
+    _previewed: set[int] = field(default_factory=set)
+    _has_checked: bool = False
+
+    async def follow(self, polls: AsyncIterator[OrderStatus]) -> OrderStatus | None:
+        """Show each poll until the end. Returns the last one."""
+        status = None
+        async for status in polls:
+            if self.review is not None:
+                self.review.see(status)
+            self._show(status if self.review is None else self.review.status)
+            await self._check_bonds()
+            await self._preview(status)
+            if status.is_over:
+                # Before the scene is released: what is ordered again needs it.
+                await self._finish()
+            if self.to_result and status.has_come and (self.review is None or self.review.is_done):
+                break
+            if self.work is not None and self.work.done():
+                await self.work
+        return status
+
+    async def _check_bonds(self) -> None:
+        """Say once what the account lacks for disputes."""
+        if self.review is None or self._has_checked:
+            return
+        with suppress(Unavailable):
+            missing = await self.review.bonds_missing()
+            self._has_checked = True
+            if missing:
+                self.view.say(missing)
+
+    async def _finish(self) -> None:
+        if self.review is None or self.work is None:
+            return
+        finishing = asyncio.create_task(self.review.finish())
+        await asyncio.wait({finishing, self.work}, return_when=asyncio.FIRST_COMPLETED)
+        await end([finishing])
+        if self.work.done():
+            await self.work
+
+    def tell(self, told: Told, options: str) -> None:
+        """Show what became of a chunk under review."""
+        if told.what is Happened.CONCLUDED:
+            assert self.review is not None
+            self._show(self.review.status)
+        else:
+            self.view.say(review_words.sentence(told, options))
+
+    def _show(self, status: OrderStatus) -> None:
+        chunks, is_first = status.chunks, not self._before
+        changed = [one for one in chunks if self._before.get(one.job.id) != (one.state, one.verified)]
+        self._before = {chunk.job.id: (chunk.state, chunk.verified) for chunk in chunks}
         # At first, only what is under way or has come is news.
-        view.show(status, [one for one in changed if not is_first or one.state is not ChunkState.OPEN])
-        for chunk in chunks if previews else ():
-            if chunk.has_result and chunk.job.id not in shown and status.bundles:
-                shown.add(chunk.job.id)
-                assert previews is not None
-                view.say(await _preview(chunk, store, previews, disk_free_bytes))
-        if to_result and status.has_come:
-            break
-    return status
+        self.view.show(status, [one for one in changed if not is_first or one.state is not ChunkState.OPEN])
+
+    async def _preview(self, status: OrderStatus) -> None:
+        for chunk in status.chunks if self.previews else ():
+            if chunk.has_result and chunk.job.id not in self._previewed and status.bundles:
+                self._previewed.add(chunk.job.id)
+                assert self.previews is not None
+                self.view.say(await _preview(chunk, self.store, self.previews, self.disk_free_bytes))
 
 
 async def _preview(chunk: Chunk, store: ContentStore, folder: Path, disk_free_bytes: int) -> str:
@@ -110,88 +210,3 @@ async def _preview(chunk: Chunk, store: ContentStore, folder: Path, disk_free_by
     except (JobError, Unavailable) as error:
         return f"job {chunk.job.id}: no preview: {error}"
     return f"job {chunk.job.id}: {target}"
-
-
-def _when(chunk: Chunk) -> tuple[int, int]:
-    """When a chunk got into its state, in chain seconds; those whose time is not known come last."""
-    at = chunk.job.claimed_at if chunk.state is ChunkState.UNDER_WAY else chunk.came_at
-    return at or chunk.now, chunk.job.id
-
-
-class _Lines:
-    """A line for each change, and one if nobody claims a chunk."""
-
-    _is_hinted = False
-
-    def show(self, status: OrderStatus, changed: list[Chunk]) -> None:
-        """Print what has changed, in the order in which it happened."""
-        for chunk in sorted(changed, key=_when):
-            show.line(show.clean(order_view.sentence(status, chunk)))
-        told = "".join(order_view.unclaimed(status).values())
-        if told and not self._is_hinted:
-            show.err.print(show.clean(told), style="yellow", markup=False, soft_wrap=True)
-        self._is_hinted = bool(told)
-
-    def say(self, line: str) -> None:
-        """Print a line."""
-        show.line(show.clean(line))
-
-
-class _JsonLines(_Lines):
-    """An object for each poll with a change, with the chunks that changed."""
-
-    def __init__(self) -> None:
-        self._is_first = True
-
-    def show(self, status: OrderStatus, changed: list[Chunk]) -> None:
-        """Print the order, at first with all chunks."""
-        if changed or self._is_first:
-            show.json_line(order_view.as_object(status, None if self._is_first else changed))
-        self._is_first = False
-
-    def say(self, line: str) -> None:
-        """Print a line on stderr."""
-        show.err.print(show.clean(line), markup=False)
-
-
-class _Screen(_Lines):
-    """The grid, drawn anew at each poll, with the last lines below it."""
-
-    def __init__(self, live: Live) -> None:
-        self._live = live
-        self._said: list[str] = []
-        self._status: OrderStatus | None = None
-
-    def show(self, status: OrderStatus, changed: list[Chunk]) -> None:
-        """Draw it."""
-        self._said += [order_view.sentence(status, chunk) for chunk in sorted(changed, key=_when)]
-        self._status = status
-        self._draw()
-
-    def say(self, line: str) -> None:
-        """Draw it with one line more."""
-        self._said.append(line)
-        self._draw()
-
-    def _draw(self) -> None:
-        if self._status is None:
-            return
-        console = self._live.console
-        colour = console.color_system is not None
-        drawn = order_view.draw(self._status, console.width, has_colour=colour)
-        lines = [
-            Text(f"   {show.clean(line)}", order_view.ASIDE, overflow="ellipsis", no_wrap=True)
-            for line in self._said[-LAST_LINES:]
-        ]
-        self._live.update(Group(drawn, *lines), refresh=True)
-
-
-@contextmanager
-def _view(*, as_json: bool) -> Iterator[View]:
-    if as_json:
-        yield _JsonLines()
-    elif not show.out.is_terminal:
-        yield _Lines()
-    else:
-        with Live(console=show.out, auto_refresh=False, vertical_overflow="crop") as live:
-            yield _Screen(live)

@@ -74,9 +74,9 @@ def verify_jobs(jobs: Jobs, numbers: Sequence[int], request: Request, output: Ou
     """
     output.prepare()
     wanted = [context.run(_with_result(jobs, number)) for number in numbers]
-    renderer = _renderer()
+    blender = renderer()
     with _progress(len(wanted)) as watching:
-        verifier = build_verifier(context.current().settings, jobs.registry, jobs.store, renderer, watching)
+        verifier = build_verifier(context.current().settings, jobs.registry, jobs.store, blender, watching)
         verified = context.run(_verify(verifier, wanted, request, output, watching))
     findings = [one.finding for one in verified]
     content = write_report(findings)
@@ -138,7 +138,8 @@ def tell(finding: JobFinding) -> None:
             show.out.print(f"  {show.clean(words)}", markup=False, soft_wrap=True)
 
 
-def _renderer() -> Renderer:
+def renderer() -> Renderer:
+    """Build the renderer that verifies. Raises `SettingsError` without Blender or a sandbox."""
     try:
         with activity("starting the sandbox"):
             return context.run(examining.renderer())

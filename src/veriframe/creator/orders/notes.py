@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from veriframe.creator.scene_names import SceneNames
+from veriframe.model.verification.findings import Conclusion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,19 @@ class DraftNote:
 
 Checks = Mapping[tuple[int, str], str]
 """What `order fetch` found of results, by job and result CID: the fault, or an empty text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConclusionNote:
+    """What a verification said of a result, and why. `how` is how it was asked for, as one text."""
+
+    conclusion: Conclusion
+    why: str = ""
+    how: str = ""
+
+
+Conclusions = Mapping[tuple[int, str], ConclusionNote]
+"""What verifications said of results, by job and result CID."""
 
 
 class OrderNotes(SceneNames):
@@ -101,6 +115,29 @@ class OrderNotes(SceneNames):
                 noted = json.loads(line)
                 checks[int(noted["checked_job"]), str(noted["result_cid"])] = str(noted["fault"])
         return checks
+
+    def note_conclusion(self, job_id: int, result_cid: str, note: ConclusionNote) -> None:
+        """Note what a verification said of a job's result."""
+        self.write(
+            {
+                "verified_job": job_id,
+                "result_cid": result_cid,
+                "conclusion": note.conclusion.value,
+                "why": note.why,
+                "how": note.how,
+            }
+        )
+
+    def read_conclusions(self) -> Conclusions:
+        """The newest conclusion of each result. Lines that cannot be read are left out."""
+        found: dict[tuple[int, str], ConclusionNote] = {}
+        for line in self.lines():
+            with suppress(ValueError, KeyError, TypeError):
+                noted = json.loads(line)
+                found[int(noted["verified_job"]), str(noted["result_cid"])] = ConclusionNote(
+                    conclusion=Conclusion(noted["conclusion"]), why=str(noted["why"]), how=str(noted["how"])
+                )
+        return found
 
 
 def _size(noted: object) -> tuple[int, int] | None:

@@ -17,6 +17,7 @@ from veriframe.model.bundle.chunks import check_parts
 from veriframe.model.bundle.job_file import FILE_NAME, MOST_BYTES, Bundle, parse_job_file
 from veriframe.model.registry.job import Job, Order
 from veriframe.model.registry.order import JOBS_MAX
+from veriframe.model.registry.pin_names import PinNames
 from veriframe.ports.registry import read_jobs
 from veriframe.ports.store import FetchLimits, Pin
 
@@ -124,10 +125,11 @@ class Orders:
             notes=notes,
             now=now,
             checks=self.notes.read_checks(),
+            conclusions=self.notes.read_conclusions(),
         )
 
     async def release(self, status: OrderStatus) -> None:
-        """Release the scene of each own order of the registry whose jobs are all final."""
+        """Release the scene and the evidence of each own order of the registry whose jobs are all final."""
         if status.order.creator != self.jobs.account:
             return
         with suppress(Unavailable):
@@ -137,6 +139,14 @@ class Orders:
                 if all(job.state.is_final for job in own):
                     pin = Pin(cid=order.asset_cid, name=names.asset(order.first_job))
                     await self.jobs.store.unpin(pin)
+                    for job in own:
+                        await self._release_evidence(job, names)
+
+    async def _release_evidence(self, job: Job, names: PinNames) -> None:
+        name = names.evidence(job.id)
+        for pin in await self.jobs.store.pins(name) if job.disputed_block else ():
+            if pin.name == name:
+                await self.jobs.store.unpin(pin)
 
     async def _order(self, number: int) -> Order:
         """Search by halves: orders and their jobs are numbered in the same sequence."""
@@ -187,6 +197,7 @@ class Orders:
             notes=self.notes.read_orders(),
             now=head.time,
             checks=self.notes.read_checks(),
+            conclusions=self.notes.read_conclusions(),
         )
 
     async def _read_bundles(self, orders: Iterable[Order]) -> Mapping[int, Bundle]:

@@ -148,7 +148,7 @@ class OrderPosting:
         deposited_fri = shortfall_fri(await creator.funds(), draft.reward_fri, "the rewards")
         with creator.postings.begun(names) as posting:
             try:
-                async with self._stored(draft, posting, on_progress) as stored:
+                async with self._stored(draft.source, draft.bundles, posting, on_progress) as stored:
                     assets += stored
                     posting.moves(await self._note_draft(draft, assets))
                     for asset_cid, bundle in zip(assets, draft.bundles, strict=True):
@@ -182,14 +182,14 @@ class OrderPosting:
 
     @asynccontextmanager
     async def _stored(
-        self, draft: OrderDraft, posting: Posting, on_progress: OnTransfer
+        self, source: Path | str, bundles: Sequence[Bundle], posting: Posting, on_progress: OnTransfer
     ) -> AsyncIterator[Sequence[str]]:
-        """The assets of the draft's parts, pinned until the end, or longer if its order may be posted."""
+        """The assets of an order's parts, pinned until the end, or longer if the order may be posted."""
         pinned = list[str]()
         try:
-            pinned.append(await self._add(draft, posting.pin_name, on_progress))
-            for bundle in draft.bundles:
-                pinned.append(await self._asset(draft, pinned[0], bundle, posting.pin_name))
+            pinned.append(await self._add(source, posting.pin_name, on_progress))
+            for bundle in bundles:
+                pinned.append(await self._asset(source, pinned[0], bundle, posting.pin_name))
             yield pinned[1:]
         except MoveRefused:
             posting.is_open = False
@@ -214,28 +214,37 @@ class OrderPosting:
         self.notes.note_draft(DraftNote(assets=tuple(assets), after_job=last_job))
         return last_job
 
+    async def asset_cid(self, folder_cid: str, bundle: Bundle) -> str:
+        """The CID of the asset if the folder of an earlier order is posted with this bundle.
+
+        Nothing stays pinned.
+        """
+        with self.creator.postings.begun(await self.creator.pin_names()) as posting:
+            async with self._stored(folder_cid, (bundle,), posting, ignore_transfer) as stored:
+                return stored[0]
+
     async def earlier(self, draft: OrderDraft) -> Sequence[EarlierOrder]:
         """Orders of the same scene that render frames, or tiles, of this one, or have delivered them."""
         repeats = Repeats(reader=self.creator.registry, notes=self.notes, account=self.creator.account)
         found = await repeats.find(draft.note.scene_key, draft.bundles[0])
         return [one for one in found if not (one.live | one.delivered).isdisjoint(draft.pieces)]
 
-    async def _add(self, draft: OrderDraft, unposted: str, on_progress: OnTransfer) -> str:
-        if isinstance(draft.source, Path):
-            return await self.creator.store.add(draft.source, unposted, on_progress)
+    async def _add(self, source: Path | str, unposted: str, on_progress: OnTransfer) -> str:
+        if isinstance(source, Path):
+            return await self.creator.store.add(source, unposted, on_progress)
         try:
-            await self.creator.store.pin(Pin(cid=draft.source, name=unposted))
+            await self.creator.store.pin(Pin(cid=source, name=unposted))
         except StoreUnavailable as error:
             raise StoreUnavailable(
                 f"The scene of the earlier order is not complete in the content store any more: {error} "
                 "Post it again from its file."
             ) from error
-        return draft.source
+        return source
 
-    async def _asset(self, draft: OrderDraft, folder_cid: str, bundle: Bundle, unposted: str) -> str:
+    async def _asset(self, source: Path | str, folder_cid: str, bundle: Bundle, unposted: str) -> str:
         content = write_job_file(bundle)
-        if isinstance(draft.source, Path):
-            there = await asyncio.to_thread((draft.source / FILE_NAME).read_bytes)
+        if isinstance(source, Path):
+            there = await asyncio.to_thread((source / FILE_NAME).read_bytes)
             if there == content:
                 return folder_cid
         try:

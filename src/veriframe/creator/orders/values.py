@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from veriframe.creator.orders.notes import Checks, OrderNote
+from veriframe.creator.orders.notes import Checks, ConclusionNote, Conclusions, OrderNote
 from veriframe.model.bundle.chunks import Piece, frames_of, tile_of
 from veriframe.model.bundle.job_file import Bundle
 from veriframe.model.content.cid import is_cid
@@ -39,7 +39,7 @@ class Chunk:
 
     `frames` is empty if the bundle's `job.json` could not be read. `tile` is the one of a split still, from
     0, None for whole frames. `finding` is what `order fetch` found of its result: None if it was not checked,
-    an empty text if all is right, else the fault.
+    an empty text if all is right, else the fault. `verified` is what a verification said of it, if one did.
     """
 
     job: Job
@@ -47,6 +47,7 @@ class Chunk:
     now: int
     tile: int | None = None
     finding: str | None = None
+    verified: ConclusionNote | None = None
 
     @property
     def state(self) -> ChunkState:
@@ -92,6 +93,16 @@ class Chunk:
         return self.has_result and self.finding == ""
 
     @property
+    def lost_dispute(self) -> bool:
+        """Whether its arbiter decided against its worker: nothing else refunds a chunk with a result."""
+        return self.job.state is JobState.REFUNDED and bool(self.job.result_cid)
+
+    @property
+    def is_under_review(self) -> bool:
+        """Whether its result may still be disputed, if an arbiter is named."""
+        return self.job.state is JobState.SUBMITTED and self.now < self.job.review_end
+
+    @property
     def came_at(self) -> int:
         """When the result came, in chain seconds; 0 if there is none or it is not known."""
         job = self.job
@@ -112,6 +123,7 @@ class OrderStatus:
     notes: Mapping[str, OrderNote]
     now: int
     checks: Checks = field(default_factory=dict)
+    conclusions: Conclusions = field(default_factory=dict)
 
     @property
     def number(self) -> int:
@@ -150,6 +162,7 @@ class OrderStatus:
                 tile=self._tile(job),
                 now=self.now,
                 finding=self.checks.get((job.id, job.result_cid)),
+                verified=self.conclusions.get((job.id, job.result_cid)),
             )
             for job in self.jobs
         )

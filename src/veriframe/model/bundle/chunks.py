@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from veriframe.errors import Code, JobRejected
@@ -75,6 +76,16 @@ def pieces_of(bundle: Bundle) -> frozenset[Piece]:
     """All that is rendered of the bundle."""
     tiles: tuple[int | None, ...] = (None,) if bundle.split is None else bundle.split.rendered
     return frozenset((frame, tile) for frame in bundle.frames for tile in tiles)
+
+
+def of_pieces(bundle: Bundle, pieces: Collection[Piece], *, has_tiles: bool = True) -> Bundle:
+    """The bundle of these frames alone or, of a still that is split, of these tiles, if it `has_tiles`."""
+    frames = tuple(dict.fromkeys(frame for frame, _ in pieces))
+    tiles = sorted({tile for _, tile in pieces if tile is not None})
+    split = bundle.split
+    if split is not None and has_tiles:
+        split = replace(split, only=() if len(tiles) == split.tiles else tuple(tiles))
+    return replace(bundle, frames=frames, split=split)
 
 
 def task_of(bundle: Bundle, part: int, inspection: SceneInspection) -> RenderTask:

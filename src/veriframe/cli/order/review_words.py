@@ -1,0 +1,55 @@
+"""What becomes of results under review, in sentences."""
+
+from __future__ import annotations
+
+from veriframe.cli.display import order_view, show
+from veriframe.creator.review.values import Happened, Told
+from veriframe.model.quantities import format_strk
+from veriframe.model.registry.job import format_address
+
+WORDS = {
+    Happened.BEGUN: "its result is being verified",
+    Happened.PAID: "accepted: {reward} went to its worker",
+    Happened.PAYABLE: "`veriframe job accept {job}` pays for it now; by itself it is paid for after {until}",
+    Happened.DISPUTED: "disputed, with the report as evidence; the arbiter {arbiter} has {arbitration}",
+    Happened.DISPUTABLE: (
+        "`veriframe job dispute {job}{evidence}` disputes it until {until}, for a bond of {bond}; then it is"
+        " paid for"
+    ),
+    Happened.NO_ARBITER: (
+        "the order names no arbiter, so that it cannot be disputed, and is paid for after {until}. Name one"
+        " in the next order: `veriframe order create --arbiter`"
+    ),
+    Happened.ASKED_AGAIN: "it is asked for again until half of its review is over",
+    Happened.UNDECIDED: (
+        "decide yourself: `veriframe verify {job} -o DIR` shows both pictures; it is paid for after {until},"
+        " unless it is disputed"
+    ),
+    Happened.LATE: "it is not under review any more, and was not verified",
+    Happened.ORDERED_AGAIN: (
+        "it lost its dispute; {piece} ordered again as order {order}:"
+        " `veriframe order watch {order}{options}`"
+    ),
+    Happened.NOT_ORDERED_AGAIN: "it lost its dispute, and is not ordered again: {reason}",
+    Happened.PUT_OFF: "it is tried again later: {reason}",
+    Happened.REFUSED: "{reason}",
+}
+
+
+def sentence(told: Told, options: str) -> str:
+    """One line about it. `options` are those of the watch, for the command that watches a new order."""
+    chunk, job, terms = told.chunk, told.chunk.job, told.chunk.job.terms
+    words = WORDS[told.what].format(
+        job=job.id,
+        until=show.moment(job.review_end, chunk.now),
+        reward=format_strk(terms.reward_fri),
+        bond=format_strk(terms.bond_fri),
+        arbiter=format_address(terms.arbiter),
+        arbitration=show.rough_span(terms.arbitration_seconds),
+        evidence=f" --evidence {told.report}" if told.report else "",
+        piece=order_view.piece_words(chunk),
+        order=told.order,
+        options=options,
+        reason=told.reason,
+    )
+    return f"job {job.id}: {words}"

@@ -1,0 +1,285 @@
+"""Reviews an order while it is watched: one result at a time, the most urgent review first.
+
+A conclusion is noted once, and its report kept, before anything is done with it: after a kill at any point
+the next run goes on from there, and neither verifies nor disputes twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+
+import structlog
+
+from veriframe.creator.creator import Creator
+from veriframe.creator.orders.notes import ConclusionNote, OrderNotes
+from veriframe.creator.orders.values import Chunk, OrderStatus
+from veriframe.creator.review.bonds import bonds_missing
+from veriframe.creator.review.consequences import MONEY, Consequences
+from veriframe.creator.review.examining import examined
+from veriframe.creator.review.reordering import Reordering
+from veriframe.creator.review.reports import Reports
+from veriframe.creator.review.values import (
+    DISPUTABLE,
+    RIGHT,
+    Examined,
+    Examiner,
+    Happened,
+    ReviewOptions,
+    Told,
+)
+from veriframe.errors import JobError, MoveRefused, SettingsError, Unavailable
+from veriframe.model.verification.findings import Conclusion
+from veriframe.ports.registry import JobReader
+from veriframe.retry import end
+from veriframe.threads import run_briefly
+
+log = structlog.get_logger()
+
+WITHHELD_PAUSES = 10
+"""What is withheld is asked for again after so many of the usual pauses."""
+
+Matter = tuple[int, str, bool]
+"""What is to be done about: a job, its result, and whether it lost its dispute."""
+
+
+class Review:
+    """The review of one order. Everything that becomes of its chunks is passed to `tell`.
+
+    `creator` makes the moves; None if `options` ask for none. `see` each poll, and let `run` go on meanwhile.
+    """
+
+    def __init__(  # noqa: PLR0913 - its parts
+        self,
+        *,
+        reader: JobReader,
+        notes: OrderNotes,
+        reports: Reports,
+        examiner: Examiner,
+        options: ReviewOptions,
+        tell: Callable[[Told], None],
+        creator: Creator | None = None,
+        reordering: Reordering | None = None,
+    ) -> None:
+        self._reader, self._notes, self._reports = reader, notes, reports
+        self._examiner, self._options, self._tell = examiner, options, tell
+        self._creator, self._reordering = creator, reordering
+        self._consequences = Consequences(creator=creator, reports=reports, options=options)
+        self._conclusions = dict(notes.read_conclusions())
+        self._status: OrderStatus | None = None
+        self._news, self._progress = asyncio.Event(), asyncio.Event()
+        self._settled: set[Matter] = set()
+        """What nothing more is done about in this run."""
+        self._not_before: dict[Matter, float] = {}
+        self._waits_for_money: set[Matter] = set()
+        self._told: set[tuple[Matter, Happened, str]] = set()
+
+    @property
+    def status(self) -> OrderStatus:
+        """The order as it was last seen, with all conclusions."""
+        assert self._status is not None
+        return self._status
+
+    def see(self, status: OrderStatus) -> OrderStatus:
+        """Take a poll of the order. Returns it with all conclusions."""
+        before = [] if self._status is None else [*self._reviewed()]
+        self._status = replace(status, conclusions=self._conclusions)
+        now = {_key(chunk) for chunk in self.status.chunks if chunk.is_under_review}
+        for chunk in before:
+            if _key(chunk) not in now and _result(chunk) not in self._conclusions:
+                self._tell_once(chunk, Happened.LATE)
+        self._news.set()
+        return self._status
+
+    async def bonds_missing(self) -> str:
+        """What the account lacks for the bonds of disputes, with the remedy; empty if nothing is missing."""
+        if self._creator is None or not self._options.dispute:
+            return ""
+        return bonds_missing(self.status, await self._creator.funds())
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do now, but what waits for money."""
+        left = {_key(chunk) for chunk in (*self._reviewed(), *self._lost())}
+        return left <= self._waits_for_money
+
+    async def finish(self) -> None:
+        """Wait until it is done. `run` is under way."""
+        while not self.is_done:
+            self._progress.clear()
+            await self._progress.wait()
+
+    async def run(self) -> None:
+        """Do all that is to be done, until cancelled."""
+        while True:
+            self._news.clear()
+            if await self._step():
+                self._progress.set()
+                continue
+            await self._examiner.rest()
+            waits = [at - time.monotonic() for at in self._not_before.values()]
+            pause = max(0.0, min((wait for wait in waits if wait > 0), default=self._options.retry_seconds))
+            try:
+                async with asyncio.timeout(pause):
+                    await self._news.wait()
+            except TimeoutError:
+                continue
+
+    async def _step(self) -> bool:
+        """Do the most urgent thing that can be done now. Returns False if there is none."""
+        if self._status is None:
+            return False
+        for chunk in [*self._by_urgency()]:
+            if await self._tried(chunk, self._review):
+                return True
+        for chunk in [*self._lost()]:
+            if await self._tried(chunk, self._order_again):
+                return True
+        return False
+
+    def _by_urgency(self) -> list[Chunk]:
+        """What is concluded first, since a move takes seconds, then by the end of the review."""
+        return sorted(
+            self._reviewed(),
+            key=lambda chunk: (self._known(chunk) is None, chunk.job.review_end, chunk.job.id),
+        )
+
+    def _reviewed(self) -> Iterator[Chunk]:
+        """The chunks whose results are under review, and not settled."""
+        for chunk in self.status.chunks if self._status else ():
+            if chunk.is_under_review and _key(chunk) not in self._settled:
+                yield chunk
+
+    def _lost(self) -> Iterator[Chunk]:
+        """The chunks that lost their dispute, and may have to be ordered again."""
+        for chunk in self.status.chunks if self._status and self._reordering else ():
+            if chunk.lost_dispute and _key(chunk) not in self._settled:
+                yield chunk
+
+    async def _tried(self, chunk: Chunk, act: Callable[[Chunk], Awaitable[bool]]) -> bool:
+        """Act on a chunk, unless it waits. Returns whether anything was done."""
+        if time.monotonic() < self._not_before.get(_key(chunk), 0.0):
+            return False
+        try:
+            return await act(chunk)
+        except Unavailable as error:
+            self._put_off(chunk)
+            self._tell_once(chunk, Happened.PUT_OFF, str(error))
+            return True
+
+    async def _review(self, chunk: Chunk) -> bool:
+        """Verify a result unless a conclusion is noted, and do what follows. False: its block is missing."""
+        note = self._known(chunk)
+        if note is None:
+            if await self._reader.block_hash(chunk.job.submitted_block + 1) is None:
+                return False
+            self._tell_once(chunk, Happened.BEGUN)
+            found = await self._while_under_review(chunk)
+            if found is None:
+                return True
+            note = await self._note(chunk, found)
+        current = next((one for one in self._reviewed() if _key(one) == _key(chunk)), None)
+        if current is None:
+            return True
+        if note.conclusion is Conclusion.WITHHELD and not is_half_over(current):
+            # It may come yet, and an arbiter may find it then: a dispute would be lost.
+            self._put_off(chunk, WITHHELD_PAUSES)
+            self._tell_once(current, Happened.ASKED_AGAIN)
+            return True
+        try:
+            told = await self._consequences.follow(current, note)
+        except MoveRefused as error:
+            self._wait_for_money(current, Happened.REFUSED, error)
+            return True
+        self._settle(told)
+        return True
+
+    async def _while_under_review(self, chunk: Chunk) -> Examined | None:
+        """Verify a result; None if its review ends before."""
+        task = asyncio.create_task(examined(self._examiner, chunk.job))
+        try:
+            while not task.done():
+                self._news.clear()
+                news = asyncio.create_task(self._news.wait())
+                await asyncio.wait({task, news}, return_when=asyncio.FIRST_COMPLETED)
+                await end([news])
+                if not task.done() and _key(chunk) not in map(_key, self._reviewed()):
+                    return None
+            return task.result()
+        finally:
+            await end([task])
+
+    async def _note(self, chunk: Chunk, found: Examined) -> ConclusionNote:
+        """Keep the report, note the conclusion and tell it. One without a report is not noted."""
+        job = chunk.job
+        note = ConclusionNote(conclusion=found.conclusion, why=found.why, how=self._options.how)
+        if found.report and note.conclusion not in RIGHT:
+            await run_briefly(self._reports.keep, job, found.report)
+        if found.report:
+            await run_briefly(self._notes.note_conclusion, job.id, job.result_cid, note)
+        if self._conclusions.get(_result(chunk)) != note:
+            self._conclusions[_result(chunk)] = note
+            self._tell(Told(what=Happened.CONCLUDED, chunk=replace(chunk, verified=note)))
+        return note
+
+    def _known(self, chunk: Chunk) -> ConclusionNote | None:
+        """What need not be verified again. What was withheld is asked for again."""
+        note = self._conclusions.get(_result(chunk))
+        if note is None or note.how != self._options.how or note.conclusion is Conclusion.WITHHELD:
+            return None
+        if note.conclusion in DISPUTABLE and self._reports.find(chunk.job) is None:
+            return None
+        return note
+
+    async def _order_again(self, chunk: Chunk) -> bool:
+        assert self._reordering is not None
+        try:
+            again = await self._reordering.order_again(self.status, chunk)
+        except MoveRefused as error:
+            if error.rule in MONEY:
+                self._wait_for_money(chunk, Happened.NOT_ORDERED_AGAIN, error)
+            else:
+                self._settle(Told(what=Happened.NOT_ORDERED_AGAIN, chunk=chunk, reason=str(error)))
+            return True
+        except (JobError, SettingsError) as error:
+            self._settle(Told(what=Happened.NOT_ORDERED_AGAIN, chunk=chunk, reason=str(error)))
+            return True
+        if again.is_new:
+            log.info("chunk_ordered_again", job_id=chunk.job.id, order_id=again.number)
+        self._settle(Told(what=Happened.ORDERED_AGAIN, chunk=chunk, order=again.number))
+        return True
+
+    def _put_off(self, chunk: Chunk, pauses: int = 1) -> None:
+        self._not_before[_key(chunk)] = time.monotonic() + pauses * self._options.retry_seconds
+
+    def _wait_for_money(self, chunk: Chunk, what: Happened, error: MoveRefused) -> None:
+        self._waits_for_money.add(_key(chunk))
+        self._put_off(chunk)
+        self._tell_once(chunk, what, str(error))
+
+    def _settle(self, told: Told) -> None:
+        key = _key(told.chunk)
+        self._settled.add(key)
+        self._not_before.pop(key, None)
+        self._waits_for_money.discard(key)
+        self._tell(told)
+
+    def _tell_once(self, chunk: Chunk, what: Happened, reason: str = "") -> None:
+        if (known := (_key(chunk), what, reason)) not in self._told:
+            self._told.add(known)
+            self._tell(Told(what=what, chunk=chunk, reason=reason))
+
+
+def is_half_over(chunk: Chunk) -> bool:
+    """Whether at least half of its review is over."""
+    return 2 * (chunk.job.review_end - chunk.now) <= chunk.job.terms.review_seconds
+
+
+def _result(chunk: Chunk) -> tuple[int, str]:
+    return chunk.job.id, chunk.job.result_cid
+
+
+def _key(chunk: Chunk) -> Matter:
+    return *_result(chunk), chunk.lost_dispute
