@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from functools import partial
 from typing import Annotated
 
 import stamina
@@ -17,7 +18,7 @@ from veriframe.cli.arbiter import dispute_view
 from veriframe.cli.display import show
 from veriframe.model.registry.job import format_address
 from veriframe.ports.registry import FullRegistry, read_disputes
-from veriframe.retry import log_wait
+from veriframe.retry import log_wait, retrying
 from veriframe.wiring import arbiters
 
 log = structlog.get_logger()
@@ -103,7 +104,7 @@ async def _serve(
 ) -> None:
     stamina.instrumentation.set_on_retry_hooks((log_wait,))
     settings = context.current().settings
-    disputes = await read_disputes(registry, registry.account)
+    disputes = await retrying(partial(read_disputes, registry, registry.account))
     log.info(
         "arbiter_started", account=account, address=format_address(registry.account), disputes=len(disputes)
     )
