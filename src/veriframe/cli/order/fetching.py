@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +27,7 @@ from veriframe.creator.orders.values import OrderStatus
 from veriframe.errors import SettingsError
 from veriframe.model.quantities import counted, plural
 from veriframe.model.rendering.frames import format_frames
+from veriframe.model.rendering.scene import SceneInspection
 from veriframe.ports.renderer import Renderer
 from veriframe.wiring import limits
 
@@ -85,10 +88,19 @@ def fetch_frames(
             replace=force,
             on_frame=on_frame,
             on_check=orders.notes.note_check,
+            on_inspected=partial(_note_size, orders, status),
+            bundle_bytes=limits.scene_limits(context.current().settings).bundle_bytes,
             disk_free_bytes=context.current().settings.disk_free_bytes,
             fetch_seconds=context.current().settings.fetch_seconds,
         )
         return context.run(fetching.fetch(status))
+
+
+def _note_size(orders: Orders, status: OrderStatus, asset_cid: str, found: SceneInspection) -> None:
+    """Note what was found in the scene, so that the next fetch need not open it."""
+    if (note := status.notes.get(asset_cid)) is not None:
+        size, rate = (found.width, found.height), found.frames_per_second
+        orders.notes.note_order(asset_cid, replace(note, size=size, frames_per_second=rate))
 
 
 def _fetch_still(

@@ -26,17 +26,13 @@ class MissingFrames:
 
 @dataclass(slots=True, kw_only=True)
 class FetchedFrames:
-    """What is in the folder now: frames that were written, and those that had been there.
-
-    `size` is that of all frames in pixels, as far as it is known.
-    """
+    """What is in the folder now: frames that were written, and those that had been there."""
 
     folder: Path
     written: list[int] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)
     missing: list[MissingFrames] = field(default_factory=list)
     frames_per_second: float = 0.0
-    size: tuple[int, int] | None = None
 
     @property
     def is_complete(self) -> bool:

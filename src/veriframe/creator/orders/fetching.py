@@ -7,7 +7,7 @@ import math
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from veriframe import disk
@@ -21,6 +21,7 @@ from veriframe.creator.orders.fetched import (
     taken,
     unreached,
 )
+from veriframe.creator.orders.inspecting import Inspecting, not_inspected
 from veriframe.creator.orders.kept_frames import KeptFrames
 from veriframe.creator.orders.notes import OrderNote
 from veriframe.creator.orders.results import ChunkResults, frames_per_second, usable_rate
@@ -29,6 +30,7 @@ from veriframe.errors import HostUnavailable, JobError, StoreUnavailable, Valida
 from veriframe.model.bundle.job_file import Bundle
 from veriframe.model.bundle.manifest import ManifestFrame
 from veriframe.model.rendering.frames import frame_file
+from veriframe.model.rendering.scene import SceneInspection, SceneLimits
 from veriframe.ports.renderer import Renderer
 from veriframe.ports.store import ContentStore
 
@@ -41,13 +43,17 @@ OnFrame = Callable[[int], None]
 OnCheck = Callable[[int, str, str], None]
 """Called with the job and the CID of each result that was checked, and its fault or an empty text."""
 
+OnInspected = Callable[[str, SceneInspection], None]
+"""Called with the CID of an asset whose scene was inspected, and what was found."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameFetching:
     """Fetches into `kept.folder`. Without a `renderer` nothing is decoded or compared.
 
     `replace`: files of other content may be replaced. `disk_free_bytes` stay free. `fetch_seconds` are the
-    most that the files of one chunk may take.
+    most that the files of one chunk may take. An asset whose frames' size nobody noted is fetched, with at
+    most `bundle_bytes`, and inspected.
 
     Raises `StoreUnavailable` if it gives no result at all, `HostUnavailable`, `SettingsError` if the folder
     cannot be written.
@@ -59,8 +65,11 @@ class FrameFetching:
     replace: bool = False
     disk_free_bytes: int = 0
     fetch_seconds: float = math.inf
+    bundle_bytes: int = SceneLimits().bundle_bytes
     on_frame: OnFrame = lambda number: None
     on_check: OnCheck = lambda job_id, result_cid, fault: None
+    on_inspected: OnInspected = lambda asset_cid, inspection: None
+    _sizes: dict[str, tuple[int, int] | StoreUnavailable] = field(default_factory=dict)
 
     async def fetch(self, status: OrderStatus) -> FetchedFrames:
         """Fetch all that has come. What is at fault or has not come is told, and the rest goes on."""
@@ -115,13 +124,14 @@ class FrameFetching:
         self, chunk: Chunk, bundle: Bundle, note: OrderNote | None, found: FetchedFrames
     ) -> None:
         results, transfers = ChunkResults(store=self.store), Transfers(self.fetch_seconds)
-        # What the creator's own Blender found goes before what workers say.
-        size = bundle.overrides.resolution or (note.size if note else None) or found.size
+        # What the creator's own Blender finds counts, and never what a worker says.
+        size = bundle.overrides.resolution or (note.size if note else None)
+        if size is None and self.renderer is not None:
+            size = await self._inspected(self.renderer, chunk.job.order.asset_cid, bundle)
         async with transfers.counted():
             manifest = await results.manifest(chunk, bundle, size)
         rate = usable_rate(note.frames_per_second) if note else 0.0
         found.frames_per_second = rate or found.frames_per_second or frames_per_second(manifest)
-        first = manifest.frames[0]
         wanted, local = list[ManifestFrame](), list[ManifestFrame]()
         for frame in manifest.frames:
             name = frame_file(frame.number, bundle.format)
@@ -149,8 +159,24 @@ class FrameFetching:
                     await arrive(results, chunk, batch, arriving, place / "fetched")
                 await self._take(chunk, checking, batch, found, place)
                 await asyncio.to_thread(disk.remove, place)
-        if not any(one.job_id == chunk.job.id for one in found.missing):
-            found.size = first.width, first.height
+
+    async def _inspected(self, renderer: Renderer, asset_cid: str, bundle: Bundle) -> tuple[int, int]:
+        """The size of the scene's frames in pixels, as the sandbox has it; each asset is opened once."""
+        inspecting = Inspecting(store=self.store, renderer=renderer, bundle_bytes=self.bundle_bytes)
+        if asset_cid not in self._sizes:
+            with tempfile.TemporaryDirectory(prefix=".veriframe-", dir=self.kept.folder) as folder:
+                place = Path(folder) / "asset"
+                try:
+                    found = await inspecting.inspect(asset_cid, bundle, place)
+                except JobError as error:
+                    self._sizes[asset_cid] = not_inspected(error)
+                else:
+                    self._sizes[asset_cid] = found.width, found.height
+                    self.on_inspected(asset_cid, found)
+        size = self._sizes[asset_cid]
+        if isinstance(size, StoreUnavailable):
+            raise size
+        return size
 
     def _keep(self, frame: ManifestFrame, found: FetchedFrames) -> None:
         found.kept.append(frame.number)

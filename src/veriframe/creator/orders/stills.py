@@ -12,6 +12,7 @@ from pathlib import Path
 from veriframe.creator.orders.arriving import Transfers, require_room
 from veriframe.creator.orders.fetched import FetchedFrames, MissingFrames, bad_frames, missing_of, unreached
 from veriframe.creator.orders.fetching import OnCheck
+from veriframe.creator.orders.inspecting import Inspecting
 from veriframe.creator.orders.kept_frames import KeptFrames
 from veriframe.creator.orders.repeats import EarlierOrder
 from veriframe.creator.orders.results import ChunkResults, usable_rate
@@ -19,12 +20,10 @@ from veriframe.creator.orders.values import Chunk, OrderStatus
 from veriframe.errors import Code, JobError, StoreUnavailable, ValidationFailed
 from veriframe.model.bundle.chunks import task_of, tile_region
 from veriframe.model.bundle.job_file import Bundle
-from veriframe.model.content.folder import FolderLimits
 from veriframe.model.rendering.frames import Frame, RenderTask, frame_file
-from veriframe.model.rendering.overrides import overridden
 from veriframe.model.rendering.scene import SceneInspection
 from veriframe.ports.renderer import Renderer, Tile
-from veriframe.ports.store import ContentStore, FetchLimits
+from veriframe.ports.store import ContentStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +91,8 @@ class StillMerging:
     async def _make(self, status: OrderStatus, bundle: Bundle, offers: _Tiles, found: FetchedFrames) -> None:
         with tempfile.TemporaryDirectory(prefix=".veriframe-", dir=self.kept.folder) as folder:
             work, asset = Path(folder), Path(folder) / "asset"
-            limits = FetchLimits(folder=FolderLimits(size_bytes=self.bundle_bytes))
-            await self.store.fetch(status.order.asset_cid, asset, limits)
-            async with self.renderer.open(asset / bundle.scene, asset) as session:
-                inspection = overridden(await session.inspect(), bundle.overrides)
+            inspecting = Inspecting(store=self.store, renderer=self.renderer, bundle_bytes=self.bundle_bytes)
+            inspection = await inspecting.inspect(status.order.asset_cid, bundle, asset)
             self.kept.frames_per_second = usable_rate(inspection.frames_per_second)
             still = _Still(bundle=bundle, inspection=inspection, asset=asset, work=work)
             tiles, away, right = list[Tile](), list[StoreUnavailable](), list[Chunk]()

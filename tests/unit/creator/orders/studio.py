@@ -35,7 +35,8 @@ from veriframe.ports.renderer import Renderer
 BUNDLE = Bundle(scene="shot.blend", blender="4.5", frames=tuple(range(1, 11)), chunk=4, proof_tiles=0)
 OFFER = Offer(reward_fri=STRK // 10)
 RATE = 25.0
-INSPECTED = replace(Script().inspection, width=16, height=8)
+SIZE = 16, 8
+INSPECTED = replace(Script().inspection, width=SIZE[0], height=SIZE[1])
 SHOT = blend(block(b"REND", b"a shot".ljust(72)))
 
 
@@ -74,10 +75,12 @@ class Studio(Stage):
         (folder / "job.json").write_bytes(write_job_file(bundle))
         return folder
 
-    async def ordered(self, bundle: Bundle = BUNDLE, offer: Offer = OFFER) -> PostedOrder:
-        """Post an order of this bundle."""
+    async def ordered(
+        self, bundle: Bundle = BUNDLE, offer: Offer = OFFER, size: tuple[int, int] | None = SIZE
+    ) -> PostedOrder:
+        """Post an order of this bundle, whose frames have this size; None: nobody has looked."""
         folder = self.bundle(bundle)
-        note = OrderNote(name="shot.blend", frame_seconds=30.0)
+        note = OrderNote(name="shot.blend", frame_seconds=30.0, size=size)
         return await self.posting.post(await self.posting.draft(folder, read_bundle(folder), offer, note))
 
     async def status(self, number: int) -> OrderStatus:

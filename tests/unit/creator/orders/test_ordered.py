@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.fakes.renderer import FakeRenderer
-from tests.unit.creator.orders.studio import BUNDLE, Studio, digest_of, picture
+from tests.fakes.renderer import FakeRenderer, Script
+from tests.unit.creator.orders.studio import BUNDLE, INSPECTED, Studio, digest_of, picture
 
 from veriframe.creator.orders.checking import MOST_BAD
-from veriframe.errors import Code, ValidationFailed
+from veriframe.errors import Code, JobRejected, StoreUnavailable, ValidationFailed
 from veriframe.model.bundle.job_file import Bundle
 from veriframe.model.bundle.manifest import Manifest
 from veriframe.model.bundle.misfit import misfit
@@ -134,3 +134,35 @@ async def test_a_chunk_of_bombs_is_left_after_a_few(studio: Studio) -> None:
     assert "not looked at" in found.missing[-1].why
     assert all(one.is_bad for one in found.missing)
     assert digest_of(picture(1)) not in found.missing[0].why
+
+
+async def test_the_first_chunk_does_not_set_the_size(studio: Studio) -> None:
+    """fault_290: without a noted size, the creator's own Blender looks into the scene, once."""
+    number = (await studio.ordered(size=None)).number
+    chunks = (await studio.status(number)).chunks
+    tiny = [picture(n, (4, 4)) for n in chunks[0].frames]
+    small = studio.manifest(chunks[0], [picture(n) for n in chunks[0].frames])
+    frames = tuple(
+        replace(frame, width=4, height=4, size_bytes=len(content), digest=digest_of(content))
+        for frame, content in zip(small.frames, tiny, strict=True)
+    )
+    files = {frame.file: content for frame, content in zip(frames, tiny, strict=True)}
+    await studio.deliver(chunks[0], files, frames=frames)
+    for chunk in chunks[1:]:
+        await studio.deliver(chunk)
+    studio.renderer.scripts[b"BLENDER"] = Script(inspection=INSPECTED)
+    found = await studio.fetch(number)
+    assert found.written == list(range(5, 11))
+    assert [(one.job_id, one.is_bad) for one in found.missing] == [(1, True)]
+    assert len(studio.renderer.inspected) == 1
+
+
+async def test_a_scene_that_cannot_be_inspected_is_no_workers_fault(studio: Studio) -> None:
+    """fault_290: nothing is said of its results."""
+    number = (await studio.ordered(size=None)).number
+    await studio.deliver((await studio.status(number)).chunks[0])
+    refused = JobRejected(Code.CORRUPT, "It is damaged.")
+    studio.renderer.scripts[b"BLENDER"] = Script(inspect_failures=[refused])
+    with pytest.raises(StoreUnavailable, match="own scene"):
+        await studio.fetch(number)
+    assert (await studio.status(number)).chunks[0].finding is None
