@@ -172,6 +172,7 @@ class Verifier:
             if check.overview:
                 overviews[number] = check.overview
         finding = replace(finding, frames=tuple(frames), fetched_bytes=result.evidence.fetched_bytes)
+        finding = with_class_note(finding)
         size = result.region.width, result.region.height
         return Verified(finding=finding, pictures=tuple(pictures), overviews=overviews, size=size)
 
@@ -221,3 +222,12 @@ def at_fault(finding: JobFinding, error: ValidationFailed) -> JobFinding:
     """The finding of a result that is withheld, or wrong as a whole."""
     conclusion = Conclusion.WITHHELD if error.code is WITHHELD else Conclusion.WRONG
     return replace(finding, conclusion_of_its_own=conclusion, reason=str(error))
+
+
+def with_class_note(finding: JobFinding) -> JobFinding:
+    """The finding, with a note if the worker claims our class and rendered other bits."""
+    has_other_bits = any(tile.worker is not None for frame in finding.frames for tile in frame.tiles)
+    if not (has_other_bits and finding.worker_class and finding.worker_class == finding.machine_class):
+        return finding
+    note = "The worker claims the class of this machine, which does not render these bits."
+    return replace(finding, notes=(*finding.notes, note))

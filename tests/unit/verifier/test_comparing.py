@@ -1,0 +1,100 @@
+"""How pixels are compared: relative differences, flat tiles, and what looks alike."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from veriframe.verifier import comparing
+from veriframe.verifier.crops import Samples
+
+RANDOM = np.random.default_rng(5)
+
+
+def tile(value: float = 0.5, channels: int = 4) -> Samples:
+    """A tile of one value."""
+    return np.full((64, 64, channels), value, dtype=np.float32)
+
+
+def test_the_difference_is_relative_and_that_of_the_worst_channel() -> None:
+    """2·|a-b| / (|a|+|b|+0.001)."""
+    ours, theirs = tile(), tile()
+    theirs[3, 4, 2] = 0.6
+    found = comparing.relative(ours, theirs)
+    assert found[3, 4] == pytest.approx(2 * 0.1 / 1.101, rel=1e-5)
+    assert np.count_nonzero(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "expected"),
+    [
+        (np.nan, np.nan, 0),
+        (np.inf, np.inf, 0),
+        (np.nan, 1.0, 2),
+        (np.inf, 1.0, 2),
+        (1.0, -np.inf, 2),
+        (1e38, -1e38, 2),
+        (0.0, -0.0, 0),
+    ],
+)
+def test_what_is_no_number_agrees_only_with_itself(ours: float, theirs: float, expected: float) -> None:
+    """An infinite or missing value must not make a difference vanish."""
+    assert comparing.relative(tile(ours), tile(theirs)).max() == pytest.approx(expected)
+
+
+def test_quantisation_is_taken_off() -> None:
+    """Two levels of 255 are no difference, three are."""
+    ours = tile()
+    assert comparing.relative(ours, ours + np.float32(2 / 255), 2 / 255).max() == pytest.approx(0, abs=1e-6)
+    assert comparing.relative(ours, ours + np.float32(3 / 255), 2 / 255).max() > 0.005
+
+
+def test_quantiles_and_outliers() -> None:
+    """A tenth of the pixels that differ show as outliers, not in a quantile."""
+    theirs = tile()
+    theirs[:, :6] = 0.9
+    found = comparing.differences(comparing.relative(tile(), theirs), 0.1)
+    assert found.quantiles == (0, 0, 0)
+    assert found.outliers == pytest.approx(6 / 64)
+
+
+def test_a_flat_tile_varies_by_no_more_than_two_levels() -> None:
+    """In any channel."""
+    picture = tile()
+    assert comparing.is_flat(picture)
+    picture[0, 0, 1] += np.float32(2 / 255)
+    assert comparing.is_flat(picture)
+    picture[0, 1, 1] -= np.float32(1 / 255)
+    assert not comparing.is_flat(picture)
+    picture[:] = np.nan
+    assert not comparing.is_flat(picture)
+
+
+def test_a_picture_that_looks_other_is_not_alike() -> None:
+    """A shade, a watermark, and noise of the denoiser."""
+    ours = RANDOM.random((64, 64, 3), dtype=np.float32) * np.float32(0.5)
+    assert comparing.looks(ours, ours).are_same
+    shade = ours + np.float32(0.02)
+    assert not comparing.looks(ours, shade).are_alike
+    mark = ours.copy()
+    mark[10:20, 10:20] += np.float32(0.3)
+    assert not comparing.looks(ours, mark).are_alike
+    noise = ours + RANDOM.normal(0, 0.002, ours.shape).astype(np.float32)
+    assert comparing.looks(ours, noise).are_alike
+    assert not comparing.looks(ours, noise).are_same
+
+
+def test_radiance_is_compressed_before_it_is_looked_at() -> None:
+    """A lamp of 1000 and one of 1001 look alike."""
+    assert comparing.looks(tile(1000.0), tile(1001.0)).are_same
+    assert not comparing.looks(tile(1000.0), tile(0.5)).are_alike
+
+
+def test_most_apart_is_exact() -> None:
+    """The largest difference of any value; another shape is infinitely far."""
+    theirs = tile()
+    theirs[0, 0, 0] += np.float32(0.25)
+    assert comparing.most_apart(tile(), theirs) == pytest.approx(0.25)
+    assert comparing.most_apart(tile(), tile(channels=3)) == float("inf")
+    assert comparing.most_apart(tile(np.nan), tile()) == float("inf")
+    assert comparing.most_apart(tile(np.nan), tile(np.nan)) == 0
