@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.fakes.bench import Bench
@@ -16,8 +17,9 @@ from tests.integration import renderer_scenes
 from veriframe.adapters.blender import runtimes
 from veriframe.adapters.blender.renderer import BlenderRenderer
 from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
+from veriframe.errors import Code, JobRejected
 from veriframe.model.attempt.attempt import Stage
-from veriframe.model.bundle.job_file import Bundle, write_job_file
+from veriframe.model.bundle.job_file import Bundle, Split, write_job_file
 from veriframe.model.registry.job import Job
 from veriframe.model.rendering.frames import RenderLimits
 from veriframe.model.rendering.overrides import Overrides
@@ -134,6 +136,79 @@ tree.links.new(blur.outputs[0], out.inputs[0])
     assert (found.conclusion, found.why) == (Conclusion.EXACT, "")
     assert found.frames[0].is_whole
     assert {tile.tile for tile in found.frames[0].tiles if tile.subject is Subject.DELIVERED} == {-1}
+
+
+async def rendered_bare(bench: Bench, change: str) -> Job:
+    """Has the worker render a bare scene. Returns its job, submitted."""
+    (job,) = await bench.post(scene=renderer_scenes.make(change))
+    assert (await pipeline.run(bench.begin(job), bench.context)).stage is Stage.SUBMITTED
+    bench.shared.block += 1
+    return bench.job(job.id)
+
+
+@pytest.mark.parametrize(
+    ("change", "is_whole"),
+    [
+        pytest.param("render.resolution_x = 160", False, id="plain"),
+        pytest.param("scene.cycles.use_denoising = True", True, id="denoised"),
+    ],
+)
+async def test_a_bare_scene_has_only_its_picture(bench: Bench, change: str, is_whole: bool) -> None:
+    """Its tiles are compared; denoised, only the whole picture can be."""
+    found = (await verified(bench, await rendered_bare(bench, change))).finding
+    assert (found.conclusion, found.why) == (Conclusion.EXACT, "")
+    (frame,) = found.frames
+    assert frame.is_whole == is_whole
+    assert {tile.subject for tile in frame.tiles} == {Subject.DELIVERED}
+    assert bool(found.notes) == is_whole
+
+
+async def test_what_need_not_be_equal_is_left_to_the_eye(bench: Bench) -> None:
+    """Workbench: equal bits are exact; others are shown, and nobody is accused."""
+    job = await rendered_bare(bench, "render.engine = 'BLENDER_WORKBENCH'")
+    found = await verified(bench, job)
+    assert found.finding.conclusion is Conclusion.EXACT
+    other = await rendered_bare(bench, "")
+    found = await verified(bench, replace(job, result_cid=other.result_cid))
+    assert found.finding.conclusion is Conclusion.UNDECIDED
+    assert "BLENDER_WORKBENCH" in found.finding.why
+    assert found.pictures
+
+
+async def test_a_tile_of_a_split_still_is_its_own_proof(bench: Bench) -> None:
+    """Without its border, which the merging cuts off."""
+    bundle = replace(BUNDLE, frames=(1,), chunk=1, split=Split(columns=2, rows=1))
+    files = {"job.json": write_job_file(bundle), bundle.scene: renderer_scenes.make()}
+    jobs = await post_files(bench, files, 2)
+    assert (await pipeline.run(begun(bench, jobs[1]), bench.context)).stage is Stage.SUBMITTED
+    await bench.context.kept.close()
+    bench.shared.block += 1
+    found = await verified(bench, bench.job(jobs[1].id))
+    assert (found.finding.conclusion, found.finding.why) == (Conclusion.EXACT, "")
+    assert found.size == (80, 100)
+    assert all(tile.region.left >= 80 for frame in found.finding.frames for tile in frame.tiles)
+
+
+async def test_what_nobody_provides_is_withheld_and_not_wrong(bench: Bench) -> None:
+    """It is asked for more than once, and a result that comes meanwhile is right."""
+    job, asked = await rendered(bench), list[str]()
+    fetch: Any = bench.store.fetch
+
+    async def withhold(cid: str, *rest: Any, path: str = "", **more: Any) -> Any:
+        if path.endswith(".tiles"):
+            asked.append(path)
+            if len(asked) <= missing:
+                raise JobRejected(Code.NOT_FOUND, "Nobody provides it.")
+        return await fetch(cid, *rest, path=path, **more)
+
+    bench.store.fetch = withhold  # type: ignore[method-assign]
+    missing = 1
+    assert (await verified(bench, job)).finding.conclusion is Conclusion.EXACT
+    asked.clear()
+    missing = 99
+    found = (await verified(bench, job)).finding
+    assert found.conclusion is Conclusion.WITHHELD
+    assert "proof/frame_0001.tiles; it was asked for 2 times" in found.why
 
 
 def swapped_frames(result: dict[str, bytes]) -> None:

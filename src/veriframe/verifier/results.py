@@ -238,7 +238,8 @@ def _line(version: str) -> Sequence[str]:
 def _step(image_format: ImageFormat, depth: int) -> float:
     if image_format is not ImageFormat.PNG:
         return 0.0
-    return 1.5 / 65_535 if depth == 16 else DITHERING_LEVELS / 255
+    # Half a level more, because the levels are fractions that were rounded.
+    return 1.5 / 65_535 if depth == 16 else (DITHERING_LEVELS + 0.5) / 255
 
 
 def _by_eye(inspection: SceneInspection) -> str:

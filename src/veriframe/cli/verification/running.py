@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ EXIT_CODES = {
 }
 """The exit code of each conclusion; of several jobs, that of the first that is not proved right."""
 
+LINE_SECONDS = 10.0
 JSON_NAME, PAGE_NAME = "verification.json", "verification.html"
 COLOURS = {
     Conclusion.EXACT: "green",
@@ -152,6 +154,8 @@ def renderer() -> Renderer:
 class _Watching(Watching):
     """Says on stderr what is under way: lines, or a bar on a terminal."""
 
+    _said = 0.0
+
     def begin(self, job_id: int) -> None:
         """A job begins."""
         show.err.print(f"verifying job {job_id} …", markup=False)
@@ -159,6 +163,12 @@ class _Watching(Watching):
     def on_wait(self, why: str) -> None:
         """It waits."""
         show.err.print(f"waiting for {why} …", markup=False)
+
+    def on_tiles(self, done: int, total: int) -> None:
+        """Tiles are done: a line every `LINE_SECONDS`."""
+        if (now := time.monotonic()) - self._said >= LINE_SECONDS:
+            self._said = now
+            show.err.print(f"{done} of {total} tiles", markup=False)
 
 
 class _BarWatching(_Watching):
