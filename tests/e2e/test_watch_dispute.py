@@ -132,7 +132,8 @@ def test_a_forged_report_costs_its_creator_the_bond(parties: Parties, light_scen
     parties.render([sys.executable, "-m", "veriframe"])
     evidence = parties.home.folder / "forged.json"
     evidence.write_bytes(_forged(parties))
-    disputed = parties.home.run("job", "dispute", "1", "--evidence", evidence, environment=parties.creator)
+    dispute = ("job", "dispute", "1", "--evidence", evidence, "--yes")
+    disputed = parties.home.run(*dispute, environment=parties.creator)
     assert disputed.returncode == 0, disputed.stderr
     parties.node.create_block()
     told = parties.arbitrate()

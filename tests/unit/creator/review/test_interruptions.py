@@ -11,7 +11,7 @@ from tests.unit.creator.stage import ARTIST
 from tests.waiting import until
 
 from veriframe.creator.review.values import Happened
-from veriframe.errors import RegistryUnavailable
+from veriframe.errors import MoveRefused, RegistryUnavailable, VeriFrameError
 from veriframe.model.registry.job import JobState
 from veriframe.model.verification.findings import Conclusion
 
@@ -59,19 +59,28 @@ async def test_a_kill_between_publishing_and_disputing(reviewed: Reviewed, is_se
 
 
 class LostReply(FakeRegistry):
-    """Makes the dispute, and loses the reply."""
+    """Makes the dispute, and loses the reply; or another run's dispute arrives just before."""
+
+    error: VeriFrameError = RegistryUnavailable("The registry does not answer.")
 
     async def dispute_result(self, job_id: int, evidence_cid: str) -> None:
-        """Answer the first time as if it had not arrived, then as the registry does."""
+        """Make it, and answer otherwise."""
         await super().dispute_result(job_id, evidence_cid)
-        raise RegistryUnavailable("The registry does not answer.")
+        raise self.error
 
 
-async def test_a_dispute_whose_reply_was_lost_keeps_its_evidence(reviewed: Reviewed) -> None:
-    """fault_314: it is tried again, found made, and the evidence stays pinned."""
+@pytest.mark.parametrize("is_refused", [False, True])
+async def test_a_dispute_whose_reply_was_lost_keeps_its_evidence(
+    reviewed: Reviewed, is_refused: bool
+) -> None:
+    """fault_314: it is found made, and the evidence stays pinned."""
     await reviewed.delivered(0)
     reviewed.says.of = {1: Conclusion.WRONG}
-    review = await reviewed.done(registry=LostReply(ARTIST, reviewed.shared))
-    assert reviewed.happened()[-2:] == [Happened.PUT_OFF, Happened.DISPUTED]
+    registry = LostReply(ARTIST, reviewed.shared)
+    if is_refused:
+        registry.error = MoveRefused("NOT_SUBMITTED", "Job 1 is DISPUTED.")
+    review = await reviewed.done(registry=registry)
+    expected = [] if is_refused else [Happened.PUT_OFF]
+    assert reviewed.happened()[2:] == [*expected, Happened.DISPUTED]
     assert len([pin for pin in reviewed.store.pinned if "evidence" in pin.name]) == 1
     assert review.is_done
