@@ -10,7 +10,7 @@ SIDE_BY_SIDE := -n $(JOBS) --dist worksteal
 # Both must find the tests in one order, whatever sets they come from.
 export PYTHONHASHSEED := $(shell date +%s)
 
-.PHONY: help setup setup-dev demo demo-real demo-film test thorough check lint nodes contracts bench bench-ipfs bench-chain bench-against image wheel scenes pictures screen-picture security-table fees requirements clean bench-estimates bench-verification production
+.PHONY: help setup setup-dev demo demo-real demo-film test thorough check lint nodes contracts bench bench-ipfs bench-chain bench-against image wheel scenes pictures screen-picture security-table fees requirements clean bench-estimates bench-verification production calibration cheats
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,13 @@ bench-verification: setup-dev ## Measure what a verification costs against the r
 
 bench-estimates: setup-dev ## Compare estimates of orders with what they take, over examples/: some minutes
 	@$(BIN)/python -m benchmarks.estimates
+
+calibration: setup-dev scenes ## Measure the rule of verification over all scenes and update docs/verification.md: hours
+	@$(BIN)/python -m benchmarks.calibration
+	@$(BIN)/python -m benchmarks.calibration --small
+
+cheats: setup-dev ## Publish cheats, count the tiles that find them, and update docs/verification.md: minutes
+	@$(BIN)/python -m tests.integration.verification.table
 
 bench-against: setup-dev ## Compare this worker with that of REV=…, an earlier revision: an hour, or minutes with FLAGS=--quick
 	@tools/nodes >/dev/null

@@ -7,7 +7,10 @@ import sys
 import time
 from pathlib import Path
 
-SCENES = ("still", "textures", "volume", "hair", "motion_blur", "animation", "eevee")
+SCENES = (
+    *("still", "textures", "volume", "hair", "motion_blur", "animation", "eevee"),
+    *("caustics", "fur", "fog"),
+)
 """The scripts in this folder."""
 
 HERE = Path(__file__).resolve().parent

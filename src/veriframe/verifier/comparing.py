@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from veriframe.model.verification.rule import Differences
+from veriframe.model.verification.rule import ROUNDING, SLACK, Differences
 from veriframe.verifier.crops import Samples
 
 SMALL = 1e-3
@@ -40,15 +40,24 @@ def relative(ours: Samples, theirs: Samples, step: float = 0.0) -> NDArray[np.fl
     return largest
 
 
-def differences(found: NDArray[np.float32], bound: float) -> Differences:
-    """The quantiles of relative differences, and the share that is larger than `bound`."""
-    low, middle, high = (float(value) for value in np.quantile(found, QUANTILES))
+def differences(found: NDArray[np.float32], bound: float, slack: float = 0.0) -> Differences:
+    """The quantiles of relative differences, of `slack` more, and the share that is larger than `bound`."""
+    low, middle, high = (float(value) for value in np.quantile(found, np.add(QUANTILES, slack)))
     return Differences((low, middle, high), float((found > bound).mean()))
 
 
-def median(found: NDArray[np.float32]) -> float:
-    """The median of relative differences."""
-    return float(np.median(found))
+def judged(
+    ours: Samples, other: Samples, early: Samples, theirs: Samples, step: float = 0.0
+) -> tuple[Differences, Differences, Differences]:
+    """What the rule sees of a part: how ours differs from theirs, the other kernel's and the early stop.
+
+    `step` is what quantisation may change a value by.
+    """
+    stopped = relative(ours, early, step)
+    bound = max(ROUNDING, float(np.median(stopped)))
+    apart, rounded = relative(ours, theirs, step), relative(ours, other, step)
+    honest = differences(rounded, bound, SLACK)
+    return differences(apart, bound), honest, differences(stopped, bound)
 
 
 def most_apart(ours: Samples, theirs: Samples) -> float:

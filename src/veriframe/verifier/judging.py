@@ -77,23 +77,19 @@ class Judging:
             self.pictures.append(TilePicture(self.frame, part, conclusion, *pictures))
 
     async def by_rule(self, part: Part, ours: Crop, theirs: Samples, step: float = 0.0) -> None:
-        """Judge a part whose bits differ. A rejection counts only if this machine repeats its own bits.
+        """Judge a part whose bits differ. A rejection counts only if this machine's own renders can tell.
 
         `step` is what quantisation may change a value by.
         """
         other = await self._again(part, Way.OTHER_KERNEL)
         early = await self._again(part, Way.STOPPED_EARLY)
         a = _subject(ours, part)
-        stopped = comparing.relative(a, _subject(early, part), step)
-        rounded = comparing.relative(a, _subject(other, part), step)
-        bound = max(rule.ROUNDING, comparing.median(stopped))
-        apart = comparing.relative(a, theirs, step)
-        worker, honest, stop = (comparing.differences(found, bound) for found in (apart, rounded, stopped))
+        others = _subject(other, part), _subject(early, part)
+        worker, honest, stop = comparing.judged(a, *others, theirs, step)
         answer = rule.judge(worker, honest, stop)
         conclusion, reason = _MEANING[answer]
-        if answer is Answer.REJECTED and not await self._repeats(part, ours):
-            conclusion = Conclusion.UNDECIDED
-            reason = "this machine does not render the same bits twice, so that it cannot judge"
+        if answer is Answer.REJECTED and (why := await self._unfit(part, ours, other, early)):
+            conclusion, reason = Conclusion.UNDECIDED, f"this machine {why}, so that it cannot judge"
         self.found(part, conclusion, reason, (a, theirs), (worker, honest, stop))
 
     async def _again(self, part: Part, way: Way) -> Crop:
@@ -102,6 +98,16 @@ class Judging:
         if key not in self._rendered:
             self._rendered[key] = await self.crops.render(self.frame, part.region, way)
         return self._rendered[key]
+
+    async def _unfit(self, part: Part, ours: Crop, other: Crop, early: Crop) -> str:
+        """Why our own renders cannot tell a cheat, as one clause; empty if they can.
+
+        Without AVX2 both kernels are one: then they show nothing of what rounding does, although samples do
+        change the picture.
+        """
+        if _leaf(other, part) == _leaf(ours, part) != _leaf(early, part):
+            return "has one kernel only, which does not show what rounding does"
+        return "" if await self._repeats(part, ours) else "does not render the same bits twice"
 
     async def _repeats(self, part: Part, ours: Crop) -> bool:
         """Whether a fresh process renders our own bits again. Asked once for each asset."""
@@ -116,3 +122,7 @@ def _subject(crop: Crop, part: Part) -> Samples:
     found = crop.noisy if part.subject is Subject.NOISY else crop.picture
     assert found is not None, "the task has a proof"
     return found
+
+
+def _leaf(crop: Crop, part: Part) -> str | None:
+    return crop.leaf if part.subject is Subject.NOISY else crop.picture_leaf

@@ -1,0 +1,106 @@
+"""When a verifier's own renders cannot tell a cheat, and tiles that are half hair."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from veriframe.model.rendering.frames import Region
+from veriframe.model.verification import rule
+from veriframe.model.verification.findings import Conclusion, Subject
+from veriframe.model.verification.rule import Answer
+from veriframe.verifier import comparing
+from veriframe.verifier.crops import Crop, Samples, Way
+from veriframe.verifier.judging import Judging
+from veriframe.verifier.values import Part
+
+REGION = Region(left=0, top=0, width=64, height=64)
+PART = Part(0, REGION, Subject.NOISY)
+DICE = np.random.default_rng(1)
+OURS = DICE.uniform(0.2, 0.8, (64, 64, 4)).astype(np.float32)
+
+
+def moved(by: float) -> Samples:
+    """Our pixels, each changed by a share of up to so much."""
+    return (OURS * (1 + DICE.uniform(-by, by, OURS.shape))).astype(np.float32)
+
+
+def crop(pixels: Samples) -> Crop:
+    """A crop with these pixels."""
+    leaf = hashlib.sha256(pixels.tobytes()).hexdigest()
+    return Crop(picture=pixels, picture_leaf=leaf, noisy=pixels, leaf=leaf)
+
+
+@dataclass
+class Repeats:
+    """What is known of this machine: nothing yet."""
+
+    repeats: bool | None = None
+
+
+@dataclass
+class Ready:
+    """Crops that were rendered before, by the way of rendering."""
+
+    pixels: Mapping[Way, Samples]
+    sessions: Repeats = field(default_factory=Repeats)
+
+    async def render(self, frame: int, wanted: Region, way: Way = Way.OURS) -> Crop:
+        """The one of this way."""
+        return crop(self.pixels[way])
+
+
+async def judged(other: Samples, early: Samples, fresh: Samples, theirs: Samples) -> tuple[Conclusion, str]:
+    """What is found of a worker's tile."""
+    ready = Ready({Way.OTHER_KERNEL: other, Way.STOPPED_EARLY: early, Way.FRESH: fresh})
+    judging = Judging(frame=1, size=(640, 640), crops=ready)  # type: ignore[arg-type]
+    await judging.by_rule(PART, crop(OURS), theirs)
+    (finding,) = judging.findings
+    return finding.conclusion, finding.reason
+
+
+async def test_a_cheat_is_wrong_and_rounding_is_not() -> None:
+    """On a machine whose two kernels round differently."""
+    rounded, early = moved(1e-6), moved(0.02)
+    assert (await judged(rounded, early, OURS, moved(0.05)))[0] is Conclusion.WRONG
+    assert (await judged(rounded, early, OURS, moved(1e-6)))[0] is Conclusion.EQUAL
+
+
+async def test_a_machine_with_one_kernel_rejects_nothing() -> None:
+    """Without AVX2 both kernels are one: honest work of hair would look like a cheat."""
+    found, reason = await judged(OURS, moved(0.02), OURS, moved(0.05))
+    assert found is Conclusion.UNDECIDED
+    assert "one kernel only" in reason
+    assert (await judged(OURS, moved(0.02), OURS, OURS))[0] is Conclusion.EQUAL
+
+
+async def test_a_tile_that_no_sample_changes_is_still_judged() -> None:
+    """Where neither rounding nor samples change a bit, any other pixel is wrong."""
+    assert (await judged(OURS, OURS, OURS, moved(0.05)))[0] is Conclusion.WRONG
+
+
+async def test_a_machine_that_does_not_repeat_its_bits_rejects_nothing() -> None:
+    """The fresh process renders something else."""
+    found, reason = await judged(moved(1e-6), moved(0.02), moved(1e-6), moved(0.05))
+    assert found is Conclusion.UNDECIDED
+    assert "the same bits twice" in reason
+
+
+def half_hair(share: float) -> Samples:
+    """Our pixels as another processor renders them: in this share of them, rounding grows by chance."""
+    grown = 10 ** DICE.normal(-2, 0.5, OURS.shape[:2]) * (DICE.random(OURS.shape[:2]) < share)
+    return (OURS * (1 + np.maximum(grown, 1e-7)[..., None])).astype(np.float32)
+
+
+@pytest.mark.parametrize("share", [0.24, 0.26, 0.5, 0.74, 0.76, 1.0])
+def test_tiles_that_are_partly_hair_are_accepted(share: float) -> None:
+    """Chance decides on which side of the edge a quantile lies; two honest processors differ by that."""
+    early = moved(0.02)
+    answers = [
+        rule.judge(*comparing.judged(OURS, half_hair(share), early, half_hair(share))) for _ in range(60)
+    ]
+    assert set(answers) == {Answer.ACCEPTED}
