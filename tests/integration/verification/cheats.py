@@ -112,8 +112,8 @@ def other_proof(folder: Path) -> None:
 
 
 def other_settings(manifest: Manifest) -> Manifest:
-    """More samples than the asset asks for."""
-    return replace(manifest, settings={**manifest.settings, "samples": 128})
+    """Another camera than the scene's, of which the bundle says nothing."""
+    return replace(manifest, settings={**manifest.settings, "camera": "Another"})
 
 
 def our_class(manifest: Manifest) -> Manifest:
@@ -182,7 +182,7 @@ CHEATS = (
         name="right pixels, other settings in the manifest",
         scene=STILL,
         make=made(STILL, told=other_settings),
-        why="names another samples",
+        why="names another camera",
         drawn=False,
     ),
     Cheat(

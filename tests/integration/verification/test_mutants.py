@@ -20,5 +20,6 @@ async def test_a_bug_planted_in_the_verifier_is_found(lab: Lab, mutant: Mutant) 
     """The result that finds it is not what test_cheats.py expects of it any more."""
     cheat = RESULTS_BY_NAME[mutant.found_by]
     assert mutant.kernel in cheat.kernels
-    with planted(mutant), pytest.raises(AssertionError):
+    # Pictures of two sizes cannot even be compared: a verifier that stops by that says nothing wrong, either.
+    with planted(mutant), pytest.raises((AssertionError, ValueError)):
         await examine(lab, cheat, mutant.kernel)
