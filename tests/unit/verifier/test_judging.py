@@ -90,17 +90,18 @@ async def test_a_machine_that_does_not_repeat_its_bits_rejects_nothing() -> None
     assert "the same bits twice" in reason
 
 
-def half_hair(share: float) -> Samples:
+def half_hair(share: float, dice: np.random.Generator) -> Samples:
     """Our pixels as another processor renders them: in this share of them, rounding grows by chance."""
-    grown = 10 ** DICE.normal(-2, 0.5, OURS.shape[:2]) * (DICE.random(OURS.shape[:2]) < share)
+    grown = 10 ** dice.normal(-2, 0.5, OURS.shape[:2]) * (dice.random(OURS.shape[:2]) < share)
     return (OURS * (1 + np.maximum(grown, 1e-7)[..., None])).astype(np.float32)
 
 
 @pytest.mark.parametrize("share", [0.24, 0.26, 0.5, 0.74, 0.76, 1.0])
 def test_tiles_that_are_partly_hair_are_accepted(share: float) -> None:
     """Chance decides on which side of the edge a quantile lies; two honest processors differ by that."""
-    early = moved(0.02)
+    early, dice = moved(0.02), np.random.default_rng(2)
     answers = [
-        rule.judge(*comparing.judged(OURS, half_hair(share), early, half_hair(share))) for _ in range(60)
+        rule.judge(*comparing.judged(OURS, half_hair(share, dice), early, half_hair(share, dice)))
+        for _ in range(60)
     ]
     assert set(answers) == {Answer.ACCEPTED}
