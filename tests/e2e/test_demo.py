@@ -29,7 +29,7 @@ def money_of(account: dict[str, str]) -> int:
 
 def test_the_demo_ends_paid_with_a_picture(home: Home) -> None:
     """The still: one JSON object, a 960×540 PNG, stages with times, and balances that add up."""
-    ran = home.run("demo", "--json", timeout=600)
+    ran = home.run("demo", "--json", timeout=1500)
     assert ran.returncode == 0, ran.stderr
     answer = json.loads(ran.stdout)
     assert answer["state"] == "PAID"

@@ -3,91 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.fakes.bench import Bench
-from tests.fakes.bundles import begun, post_files
-from tests.integration import renderer_scenes
+from tests.integration.verifying import (
+    BUNDLE,
+    PLAIN,
+    bench_of,
+    rendered,
+    rewrite,
+    verified,
+    with_result,
+)
 
-from veriframe.adapters.blender import runtimes
-from veriframe.adapters.blender.renderer import BlenderRenderer
-from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
-from veriframe.errors import Code, JobRejected
-from veriframe.model.attempt.attempt import Stage
-from veriframe.model.bundle.job_file import Bundle, Split, write_job_file
-from veriframe.model.registry.job import Job
-from veriframe.model.rendering.frames import RenderLimits
 from veriframe.model.rendering.overrides import Overrides
 from veriframe.model.verification.findings import Conclusion, Request, Subject
-from veriframe.verifier.evidence import Retries
-from veriframe.verifier.verifier import Verified, Verifier
-from veriframe.worker import pipeline
 
 pytestmark = pytest.mark.slow
-
-BUNDLE = Bundle(
-    scene="shot.blend",
-    blender="4.5",
-    frames=(1, 2),
-    chunk=2,
-    overrides=Overrides(resolution=(160, 100), samples=16, seed=3, denoise=False),
-)
-"""Two frames of six tiles."""
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     """A worker with a real Blender; registry, store and journal are fakes."""
-    bench = Bench(tmp_path / "work")
-    limits = RenderLimits(frame_seconds=60, loading_seconds=60)
-    renderer = BlenderRenderer(runtimes.BpyWheel(), BubblewrapSandbox(), limits=limits)
-    bench.context = replace(bench.context, renderer=renderer, policy=replace(bench.policy, limits=limits))
-    return bench
-
-
-async def rendered(bench: Bench, bundle: Bundle = BUNDLE, change: str = "") -> Job:
-    """Has the worker render the only chunk of a bundle. Returns its job, submitted."""
-    files = {"job.json": write_job_file(bundle), bundle.scene: renderer_scenes.make(change)}
-    (job,) = await post_files(bench, files, 1)
-    assert (await pipeline.run(begun(bench, job), bench.context)).stage is Stage.SUBMITTED
-    await bench.context.kept.close()
-    bench.shared.block += 1  # the one whose hash is drawn by
-    return bench.job(job.id)
-
-
-@asynccontextmanager
-async def verifying(bench: Bench) -> AsyncIterator[Verifier]:
-    """A verifier of the bench's registry and store."""
-    verifier = Verifier(
-        registry=bench.context.registry,
-        store=bench.context.store,
-        renderer=bench.context.renderer,
-        limits=bench.context.scene_limits,
-        memory_bytes=2**33,
-        folder=bench.folder / "verify",
-        retries=Retries(tries=2, pause_seconds=0.01),
-    )
-    async with verifier:
-        yield verifier
-
-
-async def verified(bench: Bench, job: Job, request: Request | None = None) -> Verified:
-    """Verify one job."""
-    async with verifying(bench) as verifier:
-        return await verifier.verify(job, request or Request())
-
-
-def with_result(bench: Bench, job: Job, files: Mapping[str, bytes]) -> Job:
-    """The job as if its worker had submitted this folder."""
-    return replace(job, result_cid=bench.store.keep_files(files))
-
-
-PLAIN = BUNDLE.overrides
+    return bench_of(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -138,79 +79,6 @@ tree.links.new(blur.outputs[0], out.inputs[0])
     assert {tile.tile for tile in found.frames[0].tiles if tile.subject is Subject.DELIVERED} == {-1}
 
 
-async def rendered_bare(bench: Bench, change: str) -> Job:
-    """Has the worker render a bare scene. Returns its job, submitted."""
-    (job,) = await bench.post(scene=renderer_scenes.make(change))
-    assert (await pipeline.run(bench.begin(job), bench.context)).stage is Stage.SUBMITTED
-    bench.shared.block += 1
-    return bench.job(job.id)
-
-
-@pytest.mark.parametrize(
-    ("change", "is_whole"),
-    [
-        pytest.param("render.resolution_x = 160", False, id="plain"),
-        pytest.param("scene.cycles.use_denoising = True", True, id="denoised"),
-    ],
-)
-async def test_a_bare_scene_has_only_its_picture(bench: Bench, change: str, is_whole: bool) -> None:
-    """Its tiles are compared; denoised, only the whole picture can be."""
-    found = (await verified(bench, await rendered_bare(bench, change))).finding
-    assert (found.conclusion, found.why) == (Conclusion.EXACT, "")
-    (frame,) = found.frames
-    assert frame.is_whole == is_whole
-    assert {tile.subject for tile in frame.tiles} == {Subject.DELIVERED}
-    assert bool(found.notes) == is_whole
-
-
-async def test_what_need_not_be_equal_is_left_to_the_eye(bench: Bench) -> None:
-    """Workbench: equal bits are exact; others are shown, and nobody is accused."""
-    job = await rendered_bare(bench, "render.engine = 'BLENDER_WORKBENCH'")
-    found = await verified(bench, job)
-    assert found.finding.conclusion is Conclusion.EXACT
-    other = await rendered_bare(bench, "")
-    found = await verified(bench, replace(job, result_cid=other.result_cid))
-    assert found.finding.conclusion is Conclusion.UNDECIDED
-    assert "BLENDER_WORKBENCH" in found.finding.why
-    assert found.pictures
-
-
-async def test_a_tile_of_a_split_still_is_its_own_proof(bench: Bench) -> None:
-    """Without its border, which the merging cuts off."""
-    bundle = replace(BUNDLE, frames=(1,), chunk=1, split=Split(columns=2, rows=1))
-    files = {"job.json": write_job_file(bundle), bundle.scene: renderer_scenes.make()}
-    jobs = await post_files(bench, files, 2)
-    assert (await pipeline.run(begun(bench, jobs[1]), bench.context)).stage is Stage.SUBMITTED
-    await bench.context.kept.close()
-    bench.shared.block += 1
-    found = await verified(bench, bench.job(jobs[1].id))
-    assert (found.finding.conclusion, found.finding.why) == (Conclusion.EXACT, "")
-    assert found.size == (80, 100)
-    assert all(tile.region.left >= 80 for frame in found.finding.frames for tile in frame.tiles)
-
-
-async def test_what_nobody_provides_is_withheld_and_not_wrong(bench: Bench) -> None:
-    """It is asked for more than once, and a result that comes meanwhile is right."""
-    job, asked = await rendered(bench), list[str]()
-    fetch: Any = bench.store.fetch
-
-    async def withhold(cid: str, *rest: Any, path: str = "", **more: Any) -> Any:
-        if path.endswith(".tiles"):
-            asked.append(path)
-            if len(asked) <= missing:
-                raise JobRejected(Code.NOT_FOUND, "Nobody provides it.")
-        return await fetch(cid, *rest, path=path, **more)
-
-    bench.store.fetch = withhold  # type: ignore[method-assign]
-    missing = 1
-    assert (await verified(bench, job)).finding.conclusion is Conclusion.EXACT
-    asked.clear()
-    missing = 99
-    found = (await verified(bench, job)).finding
-    assert found.conclusion is Conclusion.WITHHELD
-    assert "proof/frame_0001.tiles; it was asked for 2 times" in found.why
-
-
 def swapped_frames(result: dict[str, bytes]) -> None:
     """Frame 2 with the files of frame 1, and a manifest that says so."""
     manifest = json.loads(result["manifest.json"])
@@ -240,14 +108,6 @@ def other_tiles(result: dict[str, bytes]) -> None:
     """Lists of tiles that do not make the roots."""
     for name in [name for name in result if name.endswith(".tiles")]:
         result[name] = result[name][32:] + result[name][:32]
-
-
-def rewrite(result: dict[str, bytes], manifest: dict[str, object]) -> None:
-    """Write a manifest whose root is that of its frames."""
-    from veriframe.model.bundle.manifest import _Manifest, root_of, write_manifest  # noqa: PLC0415
-
-    value = _Manifest.model_validate_json(json.dumps(manifest)).value()
-    result["manifest.json"] = write_manifest(replace(value, root=root_of(value.frames)))
 
 
 @pytest.mark.parametrize(

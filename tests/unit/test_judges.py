@@ -115,7 +115,7 @@ async def test_the_tiles_that_the_creator_calls_wrong_are_checked(bench: Bench) 
     job, verifier = await dispute(bench, evidence), FakeVerifier()
     judged = await judge(bench, verifier).judge(job, job.disputed_block + 1)
     assert judged.verdict is Verdict.WORKER
-    assert verifier.asked == [(job.id, Request(suspects={3: (5,)}), job.disputed_block)]
+    assert verifier.asked == [(job.id, Request(tiles=16, suspects={3: (5,)}), job.disputed_block)]
 
 
 @pytest.mark.parametrize("evidence", [b"", b"It looks bad to me.", b"\xff\x00", b"[" * 10_000])
@@ -124,7 +124,7 @@ async def test_other_evidence_is_no_reason(bench: Bench, evidence: bytes) -> Non
     job, verifier = await dispute(bench, evidence), FakeVerifier()
     with structlog.testing.capture_logs() as lines:
         await judge(bench, verifier).judge(job, job.disputed_block + 1)
-    assert verifier.asked[0][1] == Request()
+    assert verifier.asked[0][1] == Request(tiles=16)
     assert [line["event"] for line in lines] == ["evidence_not_used"]
 
 
@@ -133,7 +133,18 @@ async def test_evidence_that_nobody_has_is_left(bench: Bench) -> None:
     job, verifier = await dispute(bench, b"evidence"), FakeVerifier()
     bench.store.files.clear()
     await judge(bench, verifier).judge(job, job.disputed_block + 1)
-    assert verifier.asked[0][1] == Request()
+    assert verifier.asked[0][1] == Request(tiles=16)
     bench.store.fault = StoreUnavailable("The store is away.")
     with pytest.raises(StoreUnavailable):
         await judge(bench, verifier).judge(job, job.disputed_block + 1)
+
+
+async def test_a_worker_may_be_away_for_half_of_the_arbitration(bench: Bench) -> None:
+    """fault_292: an honest worker's node was kept offline for minutes; then its bond was lost."""
+    job, verifier = await dispute(bench, b"evidence"), FakeVerifier()
+    verifier.found = finding(Conclusion.WITHHELD)
+    with pytest.raises(StoreUnavailable, match="half of the arbitration"):
+        await judge(bench, verifier).judge(job, job.disputed_block + 1)
+    bench.shared.now = job.arbitration_end - job.terms.arbitration_seconds // 2
+    judged = await judge(bench, verifier).judge(job, job.disputed_block + 1)
+    assert judged.verdict is Verdict.CREATOR

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from veriframe.model.verification.rule import ROUNDING, SLACK, Differences
+from veriframe.model.verification.rule import GROSS, ROUNDING, SLACK, Differences
 from veriframe.verifier.crops import Samples
 
 SMALL = 1e-3
@@ -40,10 +40,19 @@ def relative(ours: Samples, theirs: Samples, step: float = 0.0) -> NDArray[np.fl
     return largest
 
 
-def differences(found: NDArray[np.float32], bound: float, slack: float = 0.0) -> Differences:
-    """The quantiles of relative differences, of `slack` more, and the share that is larger than `bound`."""
-    low, middle, high = (float(value) for value in np.quantile(found, np.add(QUANTILES, slack)))
-    return Differences((low, middle, high), float((found > bound).mean()))
+def differences(
+    found: NDArray[np.float32], bound: float, slack: float = 0.0, active: NDArray[np.bool_] | None = None
+) -> Differences:
+    """What the rule sees of relative differences: quantiles, of `slack` more, and shares.
+
+    `bound` is that of outliers; `active` are the pixels that say something, by default all.
+    """
+    chosen = found if active is None else found[active]
+    if not chosen.size:
+        chosen = np.zeros(1, dtype=np.float32)
+    low, middle, high = (float(value) for value in np.quantile(chosen, np.add(QUANTILES, slack)))
+    little, much = (float((found > least).mean()) for least in GROSS)
+    return Differences((low, middle, high), float((chosen > bound).mean()), (little, much), found.size)
 
 
 def judged(
@@ -53,11 +62,12 @@ def judged(
 
     `step` is what quantisation may change a value by.
     """
-    stopped = relative(ours, early, step)
-    bound = max(ROUNDING, float(np.median(stopped)))
-    apart, rounded = relative(ours, theirs, step), relative(ours, other, step)
-    honest = differences(rounded, bound, SLACK)
-    return differences(apart, bound), honest, differences(stopped, bound)
+    apart, rounded, stopped = (relative(ours, one, step) for one in (theirs, other, early))
+    # Most of a tile may be plain background, which no cheat needs to render.
+    active = (apart > 0) | (rounded > 0) | (stopped > 0)
+    bound = max(ROUNDING, float(np.median(stopped[active]))) if active.any() else ROUNDING
+    honest = differences(rounded, bound, SLACK, active)
+    return differences(apart, bound, 0.0, active), honest, differences(stopped, bound, 0.0, active)
 
 
 def most_apart(ours: Samples, theirs: Samples) -> float:

@@ -45,11 +45,12 @@ class Way(Enum):
 class Crop:
     """One part of a frame, rendered here: its picture as delivered, and what lies under it.
 
-    `leaf` is the leaf hash of the noisy image, in hex; None without one.
+    `channels` are the picture's. `leaf` is the leaf hash of the noisy image, in hex; None without one.
     """
 
     picture: Samples
     picture_leaf: str
+    channels: tuple[str, ...] = ()
     noisy: Samples | None = None
     leaf: str | None = None
 
@@ -174,6 +175,7 @@ class Crops:
             Crop(
                 picture=samples_of(picture),
                 picture_leaf=picture.leaf,
+                channels=picture.channels,
                 noisy=None if proof is None else samples_of(proof),
                 leaf=None if proof is None else proof.leaf,
             )

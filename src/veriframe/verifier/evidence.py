@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from veriframe.errors import Code, JobRejected, ValidationFailed
+from veriframe.errors import Code, JobRejected, StoreUnavailable, ValidationFailed
 from veriframe.model.bundle import merkle
 from veriframe.model.bundle.manifest import FILE_NAME, MOST_BYTES, Manifest, ManifestFrame, parse_manifest
 from veriframe.model.rendering.frames import RenderTask
@@ -115,6 +115,11 @@ class Evidence:
             except JobRejected as error:
                 if error.code is not Code.NOT_FOUND:
                     raise ValidationFailed(error.code, _unfit(error, path)) from error
+                if not left:
+                    raise ValidationFailed(WITHHELD, self._withheld(path)) from error
+            except StoreUnavailable as error:
+                # Our own store answers, and this content stalls: its provider holds it back.
+                await self.store.ready()
                 if not left:
                     raise ValidationFailed(WITHHELD, self._withheld(path)) from error
             await asyncio.sleep(self.retries.pause_seconds)

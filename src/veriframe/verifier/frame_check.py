@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from veriframe.errors import Code, ValidationFailed
 from veriframe.model.rendering.frames import Region
 from veriframe.model.verification.draw import draw_tiles
-from veriframe.model.verification.findings import FrameFinding, Subject
+from veriframe.model.verification.findings import Conclusion, FrameFinding, Subject
 from veriframe.model.verification.tiles import moved
 from veriframe.ports.renderer import Cut, CutKind, Renderer
 from veriframe.verifier import comparing
@@ -50,11 +50,18 @@ class FrameCheck:
                 if not self.judging.is_between:
                     break
                 await self._tiles([tile], delivered, is_whole=is_whole)
+            self.judging.settle()
         if is_whole:
             await render_whole(self.judging, delivered, self.traits)
             self.on_tile()
         elif self.traits.denoises and plan.request.thorough:
             await denoise_again(self.judging, delivered)
+        if not self.judging.findings:
+            return FrameFinding(
+                number=self.judging.frame,
+                conclusion_of_its_own=Conclusion.UNDECIDED,
+                reason="nothing of it could be compared",
+            )
         return FrameFinding(number=self.judging.frame, tiles=tuple(self.judging.findings), is_whole=is_whole)
 
     def _drawn(self, delivered: Delivered, suspects: Sequence[int], plan: Plan) -> Sequence[int]:
@@ -104,7 +111,7 @@ class FrameCheck:
     async def _delivered(self, tile: int, region: Region, ours: Crop, delivered: Delivered) -> None:
         """What was delivered: what Blender makes of the same tile or, denoised, alike to the eye."""
         theirs = part_of(delivered.picture, region, delivered.region)
-        if ours.picture.shape != theirs.shape:
+        if ours.picture.shape != theirs.shape or ours.channels != delivered.cut.channels:
             raise ValidationFailed(Code.TAMPER, "its file has other channels than were ordered")
         part = Part(tile, region, Subject.DELIVERED)
         if not self.traits.denoises:

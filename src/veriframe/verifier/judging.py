@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import numpy as np
+
+from veriframe.errors import RenderFailed
 from veriframe.model.rendering.frames import Region
 from veriframe.model.verification import rule
 from veriframe.model.verification.findings import Conclusion, Subject, TileFinding
 from veriframe.model.verification.rule import Answer, Differences
+from veriframe.model.verification.tiles import TileGrid
 from veriframe.verifier import comparing
 from veriframe.verifier.crops import Crop, Crops, Samples, Way
-from veriframe.verifier.values import Part, TilePicture
+from veriframe.verifier.values import WHOLE, Part, TilePicture
 
+SETTLED_TILES, SETTLED_SHARE = 8, 0.25
+"""Of at least so many tiles, at most this share may be between."""
+
+MOST_PICTURES = 8
+"""Pictures that are kept of a frame, the first ones."""
+
+BETWEEN_SHARE = 0.01
+"""The share of a whole picture's tiles that may be between."""
+
+_BETWEEN = "it differs more than honest processors usually do, and less than a cheat would"
 _MEANING = {
     Answer.ACCEPTED: (Conclusion.EQUAL, ""),
     Answer.REJECTED: (Conclusion.WRONG, "it differs by more than honest processors do"),
-    Answer.BETWEEN: (
-        Conclusion.UNDECIDED,
-        "it differs more than honest processors usually do, and less than a cheat would",
-    ),
+    Answer.BETWEEN: (Conclusion.UNDECIDED, _BETWEEN),
 }
 
 
@@ -43,6 +54,16 @@ class Judging:
     def wrong_tiles(self) -> int:
         """How many tiles are wrong."""
         return len({one.tile for one in self.findings if one.conclusion is Conclusion.WRONG})
+
+    def settle(self) -> None:
+        """After enough tiles, take a few that are between as what chance explains: equal."""
+        found = {one.tile: one for one in self.findings if one.tile != WHOLE}
+        between = [one for one in self.findings if one.tile != WHOLE and one.reason == _BETWEEN]
+        if len(found) >= SETTLED_TILES and len(between) <= SETTLED_SHARE * len(found):
+            self.findings = [
+                replace(one, conclusion=Conclusion.EQUAL, reason="") if one in between else one
+                for one in self.findings
+            ]
 
     def is_wrong(self, tile: int) -> bool:
         """Whether a picture of this tile is wrong."""
@@ -73,8 +94,10 @@ class Judging:
             early=early,
         )
         self.findings.append(finding)
-        if pictures is not None:
-            self.pictures.append(TilePicture(self.frame, part, conclusion, *pictures))
+        if pictures is not None and len(self.pictures) < MOST_PICTURES:
+            # Copies: a part of a decoded frame would keep all of it in memory.
+            ours, theirs = (samples.copy() for samples in pictures)
+            self.pictures.append(TilePicture(self.frame, part, conclusion, ours, theirs))
 
     async def by_rule(self, part: Part, ours: Crop, theirs: Samples, step: float = 0.0) -> None:
         """Judge a part whose bits differ. A rejection counts only if this machine's own renders can tell.
@@ -82,15 +105,22 @@ class Judging:
         `step` is what quantisation may change a value by.
         """
         other = await self._again(part, Way.OTHER_KERNEL)
-        early = await self._again(part, Way.STOPPED_EARLY)
+        early = await self._early(part, ours)
         a = _subject(ours, part)
         others = _subject(other, part), _subject(early, part)
-        worker, honest, stop = comparing.judged(a, *others, theirs, step)
-        answer = rule.judge(worker, honest, stop)
+        judged = comparing.judged(a, *others, theirs, step)
+        answer = _of_tiles(a, *others, theirs, step) if part.tile == WHOLE else rule.judge(*judged)
         conclusion, reason = _MEANING[answer]
         if answer is Answer.REJECTED and (why := await self._unfit(part, ours, other, early)):
             conclusion, reason = Conclusion.UNDECIDED, f"this machine {why}, so that it cannot judge"
-        self.found(part, conclusion, reason, (a, theirs), (worker, honest, stop))
+        self.found(part, conclusion, reason, (a, theirs), judged)
+
+    async def _early(self, part: Part, ours: Crop) -> Crop:
+        """The part stopped early. Where the scene allows no such render, ours: then rounding alone counts."""
+        try:
+            return await self._again(part, Way.STOPPED_EARLY)
+        except RenderFailed:
+            return ours
 
     async def _again(self, part: Part, way: Way) -> Crop:
         """The part rendered another way, once for both of its pictures."""
@@ -114,8 +144,26 @@ class Judging:
         sessions = self.crops.sessions
         if sessions.repeats is None:
             again = await self._again(part, Way.FRESH)
-            sessions.repeats = (again.leaf, again.picture_leaf) == (ours.leaf, ours.picture_leaf)
+            # Denoising need not repeat where rendering does.
+            sessions.repeats = (
+                again.picture_leaf == ours.picture_leaf if ours.leaf is None else again.leaf == ours.leaf
+            )
         return sessions.repeats
+
+
+def _of_tiles(ours: Samples, other: Samples, early: Samples, theirs: Samples, step: float) -> Answer:
+    """The rule for each tile of a whole picture: what is wrong in one of them vanishes among all."""
+    grid = TileGrid(ours.shape[1], ours.shape[0])
+    between = 0
+    for tile in range(grid.count):
+        region = grid.region(tile)
+        place = np.s_[region.top : region.top + region.height, region.left : region.left + region.width]
+        judged = comparing.judged(ours[place], other[place], early[place], theirs[place], step)
+        if (answer := rule.judge(*judged)) is Answer.REJECTED:
+            return answer
+        between += answer is Answer.BETWEEN
+    # Of many honest tiles, chance leaves a few between.
+    return Answer.BETWEEN if between > grid.count * BETWEEN_SHARE else Answer.ACCEPTED
 
 
 def _subject(crop: Crop, part: Part) -> Samples:

@@ -22,6 +22,7 @@ from veriframe.ports.renderer import Cut, CutKind, Renderer
 from veriframe.ports.store import ContentStore
 from veriframe.verifier.crops import KINDS, Samples, samples_of
 from veriframe.verifier.evidence import Evidence, Retries
+from veriframe.verifier.png_chunks import require_pixels_only
 from veriframe.verifier.scenes import OpenedAsset
 from veriframe.verifier.values import Delivered, Traits
 
@@ -103,8 +104,8 @@ class Result:
         inspection = self.opened.inspected.inspection
         if inspection.changed_later:
             return f"{' and '.join(inspection.changed_later)} works on the whole picture"
-        if self.manifest is None and inspection.denoises:
-            return "the picture is denoised, and a bare scene's result has no proof"
+        if inspection.denoises and not (self.task.has_proof or self.task.is_denoised_later):
+            return "the picture is denoised, and the result has no proof"
         return _by_eye(inspection)
 
     def _depth(self, number: int) -> int:
@@ -134,6 +135,8 @@ class Result:
                 f"it has {told.width}×{told.height} pixels, and {shown.width}×{shown.height} were ordered",
             )
         file = await self.evidence.frame(told)
+        if self.task.format is ImageFormat.PNG:
+            await asyncio.to_thread(require_pixels_only, file)
         here = Region(left=0, top=0, width=shown.width, height=shown.height)
         whole = Cut(
             file=file, kind=KINDS[self.task.format], shown=here, wanted=here, size=(here.width, here.height)

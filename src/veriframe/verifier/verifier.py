@@ -42,6 +42,9 @@ from veriframe.verifier.results import Result, open_result
 from veriframe.verifier.scenes import OpenedAsset, Scenes
 from veriframe.verifier.values import Plan, TilePicture
 
+_ENOUGH = (Conclusion.WRONG, Conclusion.WITHHELD)
+"""After a frame of these, the others are not checked: nothing they show makes the result right."""
+
 BLOCK_SECONDS = 2.0
 """How often the registry is asked whether the next block is there."""
 
@@ -171,6 +174,8 @@ class Verifier:
             pictures += judging.pictures
             if check.overview:
                 overviews[number] = check.overview
+            if frames[-1].conclusion in _ENOUGH and not plan.request.every:
+                break
         finding = replace(finding, frames=tuple(frames), fetched_bytes=result.evidence.fetched_bytes)
         finding = with_class_note(finding)
         size = result.region.width, result.region.height

@@ -18,7 +18,7 @@ async def render_whole(judging: Judging, delivered: Delivered, traits: Traits) -
     both = ours.picture, theirs
     if ours.picture_leaf == delivered.cut.leaf:
         judging.exact(part)
-    elif ours.picture.shape != theirs.shape:
+    elif ours.picture.shape != theirs.shape or ours.channels != delivered.cut.channels:
         judging.found(part, Conclusion.WRONG, "the delivered picture has other channels")
     elif traits.denoises and comparing.looks(*both).are_same:
         judging.found(part, Conclusion.EQUAL, "", both)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import structlog
 
 from veriframe.arbiter.judge import Judge, Judgement
-from veriframe.errors import JobRejected, ValidationFailed
+from veriframe.errors import JobRejected, StoreUnavailable, ValidationFailed
 from veriframe.model.registry.job import Job, Verdict
 from veriframe.model.registry.ledger import EventKind
 from veriframe.model.verification.findings import Conclusion, JobFinding, Request
@@ -18,6 +18,9 @@ from veriframe.ports.store import MOST_READ_BYTES, ContentStore
 from veriframe.verifier.verifier import Verifier
 
 log = structlog.get_logger()
+
+TILES = 16
+"""Tiles of each drawn frame: more than a creator draws, by another block."""
 
 VERDICTS = {
     Conclusion.EXACT: Verdict.WORKER,
@@ -39,9 +42,19 @@ class VerifierJudge(Judge):
 
     async def judge(self, job: Job, seed_block: int) -> Judgement:
         """Verify the result by what the block draws, and by what the creator's report calls wrong."""
-        request = Request(suspects=await self._suspects(job))
+        request = Request(tiles=TILES, suspects=await self._suspects(job))
         finding = (await self.verifier.verify(job, request, after_block=seed_block - 1)).finding
+        if finding.conclusion is Conclusion.WITHHELD:
+            await self._wait_for_the_worker(job, finding)
         return judgement_of(finding)
+
+    async def _wait_for_the_worker(self, job: Job, finding: JobFinding) -> None:
+        """Raise `StoreUnavailable` in the first half of the arbitration: a node may be away for hours."""
+        now = (await self.registry.snapshot(job.id, 1)).head.time
+        if now < job.arbitration_end - job.terms.arbitration_seconds / 2:
+            raise StoreUnavailable(
+                f"Job {job.id}: {finding.why}. It is asked for again until half of the arbitration is over."
+            )
 
     async def _suspects(self, job: Job) -> dict[int, tuple[int, ...]]:
         """The tiles that the creator's report calls wrong: none, if the evidence is no such report.

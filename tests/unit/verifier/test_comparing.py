@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from veriframe.model.verification import rule
 from veriframe.verifier import comparing
 from veriframe.verifier.crops import Samples
 
@@ -56,6 +57,20 @@ def test_quantiles_and_outliers() -> None:
     found = comparing.differences(comparing.relative(tile(), theirs), 0.1)
     assert found.quantiles == (0, 0, 0)
     assert found.outliers == pytest.approx(6 / 64)
+
+
+def test_a_plain_background_says_nothing() -> None:
+    """fault_293: without this, an empty world was accepted in place of furry balls before it."""
+    ours = tile()
+    ours[:, :20] = RANDOM.random((64, 20, 4), dtype=np.float32)
+    other, early, empty = ours.copy(), ours.copy(), tile()
+    other[:, :20] *= np.float32(1 + 1e-6)
+    early[:, :20] *= np.float32(1.02)
+    worker, honest, stopped = comparing.judged(ours, other, early, empty)
+    assert rule.judge(worker, honest, stopped) is rule.Answer.REJECTED
+    assert worker.quantiles[0] > 0.01
+    assert stopped.quantiles[0] == pytest.approx(0.02, rel=0.1)
+    assert rule.judge(*comparing.judged(ours, other, early, other)) is rule.Answer.ACCEPTED
 
 
 def test_a_flat_tile_varies_by_no_more_than_two_levels() -> None:

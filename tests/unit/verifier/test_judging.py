@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 
 from veriframe.model.rendering.frames import Region
 from veriframe.model.verification import rule
-from veriframe.model.verification.findings import Conclusion, Subject
+from veriframe.model.verification.findings import Conclusion, Subject, TileFinding
 from veriframe.model.verification.rule import Answer
 from veriframe.verifier import comparing
 from veriframe.verifier.crops import Crop, Samples, Way
-from veriframe.verifier.judging import Judging
+from veriframe.verifier.judging import _BETWEEN, Judging
 from veriframe.verifier.values import Part
 
 REGION = Region(left=0, top=0, width=64, height=64)
@@ -105,3 +105,23 @@ def test_tiles_that_are_partly_hair_are_accepted(share: float) -> None:
         for _ in range(60)
     ]
     assert set(answers) == {Answer.ACCEPTED}
+
+
+def undecided(tile: int, conclusion: Conclusion = Conclusion.EQUAL, reason: str = "") -> TileFinding:
+    """What was found of a tile."""
+    return TileFinding(tile=tile, region=REGION, subject=Subject.NOISY, conclusion=conclusion, reason=reason)
+
+
+@pytest.mark.parametrize(
+    ("tiles", "between", "settled"), [(16, 4, True), (8, 2, True), (16, 5, False), (4, 1, False)]
+)
+def test_a_few_tiles_between_are_chance(tiles: int, between: int, settled: bool) -> None:
+    """Of enough tiles; a tile that this machine cannot judge stays undecided."""
+    judging = Judging(frame=1, size=(640, 640), crops=None)  # type: ignore[arg-type]
+    unsure = undecided(0, Conclusion.UNDECIDED, _BETWEEN)
+    judging.findings = [replace(unsure, tile=n) if n < between else undecided(n) for n in range(tiles)]
+    judging.settle()
+    assert (Conclusion.UNDECIDED not in {one.conclusion for one in judging.findings}) is settled
+    judging.findings = [undecided(n, Conclusion.UNDECIDED, "unfit") for n in range(tiles)]
+    judging.settle()
+    assert {one.conclusion for one in judging.findings} == {Conclusion.UNDECIDED}

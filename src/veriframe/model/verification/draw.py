@@ -12,8 +12,11 @@ from collections.abc import Sequence
 FEW_FRAMES = 4
 """Of so many frames, each one is drawn."""
 
-FROM_ALL = 5
-"""Each fifth tile is drawn from all tiles, the others from those that are not flat."""
+FROM_ALL = 2
+"""The first tile and each second one after it is drawn from all, the others from those that are not flat.
+
+A worker decides what is flat in its picture, so flat tiles must be drawn, too, however few tiles are.
+"""
 
 
 def seed_of(block_hash: int, job_id: int, result_cid: str) -> bytes:
@@ -58,15 +61,16 @@ def draw_tiles(seed: bytes, frame: int, tiles: int, flat: Sequence[int], wanted:
     A frame has `tiles` tiles, numbered from 0 by rows; `flat` are those in which the delivered picture shows
     nothing. More tiles begin with the same ones, so that a longer check continues a shorter one.
     """
-    draw, everywhere = Draw(seed, f"frame {frame}"), list(range(tiles))
-    detailed = [tile for tile in everywhere if tile not in set(flat)]
+    draw, left = Draw(seed, f"frame {frame}"), list(range(tiles))
+    is_flat = set(flat)
+    detailed = [tile for tile in left if tile not in is_flat]
     drawn: list[int] = []
     while len(drawn) < min(wanted, tiles):
-        is_from_all = len(drawn) % FROM_ALL == FROM_ALL - 1 or not detailed
-        tile = draw.take(everywhere if is_from_all else detailed)
-        (detailed if is_from_all else everywhere)[:] = [
-            one for one in (detailed if is_from_all else everywhere) if one != tile
-        ]
+        is_from_all = len(drawn) % FROM_ALL == 0 or not detailed
+        tile = draw.take(left if is_from_all else detailed)
+        others = detailed if is_from_all else left
+        if tile in others:
+            others.remove(tile)
         drawn.append(tile)
     return tuple(drawn)
 

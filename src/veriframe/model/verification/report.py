@@ -194,9 +194,11 @@ class _Region(_Strict):
 class _Differences(_Strict):
     quantiles: Annotated[tuple[_Quantile, _Quantile, _Quantile], *_FROM_JSON]
     outliers: _Share
+    gross: Annotated[tuple[_Share, _Share], *_FROM_JSON]
+    pixels: Annotated[int, Field(ge=1, lt=2**40)]
 
     def value(self) -> Differences:
-        return Differences(self.quantiles, self.outliers)
+        return Differences(self.quantiles, self.outliers, self.gross, self.pixels)
 
 
 class _Tile(_Strict):

@@ -31,20 +31,32 @@ between without it, and none of 12 000 with it.
 REJECTED_SHARE = 1 / 16
 """A rejected difference is also more than this share of that of the early stop: about one sample of 256."""
 
+GROSS = (0.1, 0.5)
+"""Relative differences that rounding makes only where paths part, so that few pixels of a tile have them."""
+
+ACCEPTED_GROSS, REJECTED_GROSS = 0.003, 0.006
+"""Shares of a part's pixels, besides honest ones, that may differ grossly; at least so many pixels:"""
+
+ACCEPTED_PIXELS, REJECTED_PIXELS = 4, 12
+
 ACCEPTED_OUTLIERS, REJECTED_OUTLIERS = 0.02, 0.10
 """Shares of pixels, besides honest ones, that may lie further from A than E does in the median."""
 
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """How two tiles differ: quantiles (25, 50, 75 %) of the pixels' relative differences.
+    """How two tiles differ: quantiles (25, 50, 75 %) of the relative differences of active pixels.
 
-    Those of honest rounding are of `SLACK` more. `outliers` is the share of pixels, 0 … 1, that differ by
-    more than the early stop does in the median.
+    Active are pixels in which any two of the four renders differ: a plain background says nothing. Quantiles
+    of honest rounding are of `SLACK` more. `outliers` is the share of active pixels, 0 … 1, that differ by
+    more than the early stop does in the median; `gross` are the shares of all `pixels` that differ by more
+    than `GROSS`.
     """
 
     quantiles: tuple[float, float, float]
     outliers: float = 0.0
+    gross: tuple[float, float] = (0.0, 0.0)
+    pixels: int = 4096
 
 
 class Answer(StrEnum):
@@ -61,13 +73,20 @@ def judge(worker: Differences, honest: Differences, early: Differences) -> Answe
     pairs = list(zip(worker.quantiles, honest.quantiles, early.quantiles, strict=True))
     accepted_outliers = ACCEPTED_FACTOR * honest.outliers + ACCEPTED_OUTLIERS
     rejected_outliers = REJECTED_FACTOR * honest.outliers + REJECTED_OUTLIERS
-    if worker.outliers <= accepted_outliers and all(
-        found <= ACCEPTED_FACTOR * rounding + ROUNDING for found, rounding, _ in pairs
+    accepted_gross = max(ACCEPTED_GROSS, ACCEPTED_PIXELS / worker.pixels)
+    rejected_gross = max(REJECTED_GROSS, REJECTED_PIXELS / worker.pixels)
+    gross = list(zip(worker.gross, honest.gross, strict=True))
+    if (
+        worker.outliers <= accepted_outliers
+        and all(found <= ACCEPTED_FACTOR * share + accepted_gross for found, share in gross)
+        and all(found <= ACCEPTED_FACTOR * rounding + ROUNDING for found, rounding, _ in pairs)
     ):
         return Answer.ACCEPTED
-    if worker.outliers > rejected_outliers or any(
+    is_gross = any(found > REJECTED_FACTOR * share + rejected_gross for found, share in gross)
+    is_beyond = any(
         found > REJECTED_FACTOR * (rounding + ROUNDING) and found > REJECTED_SHARE * stopped
         for found, rounding, stopped in pairs
-    ):
+    )
+    if is_gross or is_beyond or worker.outliers > rejected_outliers:
         return Answer.REJECTED
     return Answer.BETWEEN

@@ -99,7 +99,7 @@ async def test_only_what_is_rendered_is_stored_of_a_task(path: Path) -> None:
     stored = json.loads(str(ask(path, "SELECT content FROM attempts")))["task"]
     assert {"frames": [1], "format": "PNG", "size": [4, 3]}.items() <= stored.items()
     rendered = {"frames", "format", "size", "percent", "samples", "region", "overrides"}
-    asked = {"has_proof", "has_thumbnail", "is_denoised_later", "frame_seconds"}
+    asked = {"has_proof", "has_thumbnail", "is_denoised_later", "frame_seconds", "stop_early"}
     assert set(stored) <= rendered | asked
 
 

@@ -13,7 +13,8 @@ from veriframe.cli import app, job
 from veriframe.cli.context import INTERRUPTED
 from veriframe.cli.display import history_view, job_view
 from veriframe.cli.display.error import EXIT_CODES
-from veriframe.cli.job import following
+from veriframe.cli.job import following, packing
+from veriframe.cli.order.fetching import TAKEN
 from veriframe.creator.values import Picture, Posted
 from veriframe.model.quantities import format_span
 from veriframe.model.registry.history import JobEvent, JobHistory
@@ -81,7 +82,7 @@ def test_these_are_all_commands() -> None:
 
 def test_the_exit_codes_are_those_of_the_page() -> None:
     """0 and 1 are common to all programs; the others are ours."""
-    ours = {code for _, code in EXIT_CODES} | {following.REFUNDED, INTERRUPTED}
+    ours = {code for _, code in EXIT_CODES} | {following.REFUNDED, packing.DIFFERENT, TAKEN, INTERRUPTED}
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", PAGE, re.MULTILINE)}
     assert documented - {0, 1} == ours
 

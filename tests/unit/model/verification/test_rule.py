@@ -56,3 +56,18 @@ def test_scattered_pixels_show_as_outliers() -> None:
 def test_equal_bits_are_accepted_even_where_this_machine_has_no_rounding() -> None:
     """Nothing is divided by the honest difference."""
     assert judge(same(0.0), same(0.0), same(0.0)) is Answer.ACCEPTED
+
+
+def test_few_grossly_wrong_pixels_are_rejected() -> None:
+    """An object that was left out covers little of a tile; honest paths part in fewer pixels."""
+    left_out = Differences((0.0, 0.0, 1e-7), 0.02, (0.02, 0.02))
+    assert judge(left_out, same(1e-7), same(1e-2)) is Answer.REJECTED
+    parted = Differences((0.0, 0.0, 1e-7), 0.02, (0.02, 0.02))
+    honest = Differences((0.0, 0.0, 1e-7), 0.02, (0.015, 0.015))
+    assert judge(parted, honest, same(1e-2)) is Answer.ACCEPTED
+
+
+def test_single_pixels_of_a_small_tile_are_not_gross() -> None:
+    """A tile at the edge may have 64 pixels, of which one is a large share."""
+    small = Differences((0.0, 0.0, 0.0), 0.0, (1 / 64, 1 / 64), 64)
+    assert judge(small, same(1e-7), same(1e-2)) is Answer.ACCEPTED

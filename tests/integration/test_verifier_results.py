@@ -1,0 +1,141 @@
+"""The verifier on results of other kinds: bare scenes, split stills, what has no proof or is withheld."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.fakes.bench import Bench
+from tests.fakes.bundles import begun, post_files
+from tests.integration import renderer_scenes
+from tests.integration.verifying import (
+    BUNDLE,
+    PLAIN,
+    bench_of,
+    rendered,
+    rewrite,
+    verified,
+    with_result,
+)
+
+from veriframe.errors import Code, JobRejected, StoreUnavailable
+from veriframe.model.attempt.attempt import Stage
+from veriframe.model.bundle.job_file import Split, write_job_file
+from veriframe.model.registry.job import Job
+from veriframe.model.verification.findings import Conclusion, Subject
+from veriframe.worker import pipeline
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """A worker with a real Blender; registry, store and journal are fakes."""
+    return bench_of(tmp_path)
+
+
+async def rendered_bare(bench: Bench, change: str) -> Job:
+    """Has the worker render a bare scene. Returns its job, submitted."""
+    (job,) = await bench.post(scene=renderer_scenes.make(change))
+    assert (await pipeline.run(bench.begin(job), bench.context)).stage is Stage.SUBMITTED
+    bench.shared.block += 1
+    return bench.job(job.id)
+
+
+@pytest.mark.parametrize(
+    ("change", "is_whole"),
+    [
+        pytest.param("render.resolution_x = 160", False, id="plain"),
+        pytest.param("scene.cycles.use_denoising = True", True, id="denoised"),
+    ],
+)
+async def test_a_bare_scene_has_only_its_picture(bench: Bench, change: str, is_whole: bool) -> None:
+    """Its tiles are compared; denoised, only the whole picture can be."""
+    found = (await verified(bench, await rendered_bare(bench, change))).finding
+    assert (found.conclusion, found.why) == (Conclusion.EXACT, "")
+    (frame,) = found.frames
+    assert frame.is_whole == is_whole
+    assert {tile.subject for tile in frame.tiles} == {Subject.DELIVERED}
+    assert bool(found.notes) == is_whole
+
+
+async def test_what_need_not_be_equal_is_left_to_the_eye(bench: Bench) -> None:
+    """Workbench: equal bits are exact; others are shown, and nobody is accused."""
+    job = await rendered_bare(bench, "render.engine = 'BLENDER_WORKBENCH'")
+    found = await verified(bench, job)
+    assert found.finding.conclusion is Conclusion.EXACT
+    other = await rendered_bare(bench, "")
+    found = await verified(bench, replace(job, result_cid=other.result_cid))
+    assert found.finding.conclusion is Conclusion.UNDECIDED
+    assert "BLENDER_WORKBENCH" in found.finding.why
+    assert found.pictures
+
+
+async def test_a_tile_of_a_split_still_is_its_own_proof(bench: Bench) -> None:
+    """Without its border, which the merging cuts off."""
+    bundle = replace(BUNDLE, frames=(1,), chunk=1, split=Split(columns=2, rows=1))
+    files = {"job.json": write_job_file(bundle), bundle.scene: renderer_scenes.make()}
+    jobs = await post_files(bench, files, 2)
+    assert (await pipeline.run(begun(bench, jobs[1]), bench.context)).stage is Stage.SUBMITTED
+    await bench.context.kept.close()
+    bench.shared.block += 1
+    found = await verified(bench, bench.job(jobs[1].id))
+    assert (found.finding.conclusion, found.finding.why) == (Conclusion.EXACT, "")
+    assert found.size == (80, 100)
+    assert all(tile.region.left >= 80 for frame in found.finding.frames for tile in frame.tiles)
+
+
+async def test_a_denoised_frame_without_a_proof_is_rendered_as_a_whole(bench: Bench) -> None:
+    """fault_294: the honest one is exact, and a black one is wrong."""
+    overrides = replace(PLAIN, denoise=True)
+    bundle = replace(BUNDLE, frames=(1,), chunk=1, proof_tiles=0, overrides=overrides)
+    job = await rendered(bench, bundle)
+    found = (await verified(bench, job)).finding
+    assert (found.conclusion, found.why) == (Conclusion.EXACT, "")
+    assert found.frames[0].is_whole
+    unlit = "bpy.data.objects.remove(scene.objects['Light']); scene.world.color = (0.01, 0.01, 0.01)"
+    black = dict(bench.store.folders[(await rendered(bench, bundle, unlit)).result_cid])
+    manifest, right = json.loads(black["manifest.json"]), bench.store.folders[job.result_cid]
+    for name in ("settings", "job", "order", "part", "asset"):
+        manifest[name] = json.loads(right["manifest.json"])[name]
+    rewrite(black, manifest)
+    assert (await verified(bench, with_result(bench, job, black))).finding.conclusion is Conclusion.WRONG
+
+
+async def test_what_arrives_too_slowly_is_withheld(bench: Bench) -> None:
+    """fault_295: each time, while our own store answers."""
+    job = await rendered(bench)
+    fetch: Any = bench.store.fetch
+
+    async def stall(*place: Any, **more: Any) -> Any:
+        if str(more.get("path")).endswith(".tiles"):
+            raise StoreUnavailable("Nothing arrives.")
+        return await fetch(*place, **more)
+
+    bench.store.fetch = stall  # type: ignore[method-assign]
+    assert (await verified(bench, job)).finding.conclusion is Conclusion.WITHHELD
+
+
+async def test_what_nobody_provides_is_withheld_and_not_wrong(bench: Bench) -> None:
+    """It is asked for more than once, and a result that comes meanwhile is right."""
+    job, asked = await rendered(bench), list[str]()
+    fetch: Any = bench.store.fetch
+
+    async def withhold(cid: str, *rest: Any, path: str = "", **more: Any) -> Any:
+        if path.endswith(".tiles"):
+            asked.append(path)
+            if len(asked) <= missing:
+                raise JobRejected(Code.NOT_FOUND, "Nobody provides it.")
+        return await fetch(cid, *rest, path=path, **more)
+
+    bench.store.fetch = withhold  # type: ignore[method-assign]
+    missing = 1
+    assert (await verified(bench, job)).finding.conclusion is Conclusion.EXACT
+    asked.clear()
+    missing = 99
+    found = (await verified(bench, job)).finding
+    assert found.conclusion is Conclusion.WITHHELD
+    assert "proof/frame_0001.tiles; it was asked for 2 times" in found.why
