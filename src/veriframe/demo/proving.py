@@ -15,33 +15,30 @@ from veriframe.errors import HostUnavailable
 from veriframe.model.registry.job import Job, Verdict
 from veriframe.model.verification.findings import Conclusion, JobFinding, Request
 from veriframe.model.verification.report import suspects_of, write_report
-from veriframe.ports.renderer import Renderer
-from veriframe.settings import Settings
 from veriframe.verifier import heat_map
 from veriframe.verifier.page import write_page
-from veriframe.verifier.verifier import Verified
-from veriframe.wiring.verifiers import build_verifier
+from veriframe.verifier.verifier import Verifier
 
 PAGE, HEAT_MAP, REPORT = "cheat.html", "cheat-heat-map.png", "verification.json"
-ARBITER_TILES = 8
+ARBITER_TILES = 2
+"""Besides those that the report names."""
 GAP = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Proving:
-    """Verifies as the creator and as the arbiter. Reports go to `folder`."""
+    """Verifies as the creator and as the arbiter, by one open verifier. Reports go to `folder`."""
 
-    settings: Settings
     creator: Creator
     arbiter: Creator
-    renderer: Renderer
+    verifier: Verifier
     folder: Path
     audience: Audience
 
     async def prove(self, job: Job) -> JobFinding:
         """Prove the honest result. Raises `HostUnavailable` if it is wrong."""
         self.audience.begin("Rendering drawn tiles of the picture again")
-        finding = (await self._verify(job, Request())).finding
+        finding = (await self.verifier.verify(job, Request())).finding
         self.audience.verified(finding)
         if finding.conclusion is Conclusion.WRONG:
             raise HostUnavailable(f"The demo's own picture is {finding.conclusion}: {finding.why}")
@@ -53,7 +50,7 @@ class Proving:
         Raises `HostUnavailable` if it is not caught.
         """
         self.audience.begin("Rendering drawn tiles of the second picture again")
-        verified = await self._verify(job, Request())
+        verified = await self.verifier.verify(job, Request())
         finding = verified.finding
         self.audience.verified(finding)
         if finding.conclusion is not Conclusion.WRONG or not verified.pictures:
@@ -68,17 +65,12 @@ class Proving:
         self.audience.say("creator disputes the result before the arbiter, with the report as evidence")
         self.audience.begin("The arbiter renders other tiles again")
         request = Request(tiles=ARBITER_TILES, suspects=suspects_of([finding], job.id))
-        judged = (await self._verify(disputed, request, disputed.disputed_block)).finding
+        judged = (await self.verifier.verify(disputed, request, disputed.disputed_block)).finding
         self.audience.verified(judged)
         verdict = Verdict.CREATOR if judged.conclusion is Conclusion.WRONG else Verdict.WORKER
         ended = (await self.arbiter.resolve(job.id, verdict, report)).job
         self.audience.say(f"arbiter decides for the {verdict.lower()}")
         return Conviction(job=ended, finding=finding, page=page, picture=picture)
-
-    async def _verify(self, job: Job, request: Request, after_block: int | None = None) -> Verified:
-        registry, store = self.creator.registry, self.creator.store
-        async with build_verifier(self.settings, registry, store, self.renderer) as verifier:
-            return await verifier.verify(job, request, after_block)
 
 
 def _write_side_by_side(drawn: heat_map.HeatMap, target: Path) -> None:

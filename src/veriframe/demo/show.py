@@ -30,6 +30,7 @@ from veriframe.ports.renderer import Renderer
 from veriframe.ports.store import ContentStore, FetchLimits
 from veriframe.settings import Settings
 from veriframe.wiring import creators, registries, renderers, stores, workers
+from veriframe.wiring.verifiers import build_verifier
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.listener import Listener
 
@@ -74,27 +75,30 @@ class Demo:
         source = settings.home / "bundle"
         bundle = await asyncio.to_thread(make_bundle, scene, draft.header, source)
         worker = _worker(settings, "worker", renderer, store)
-        cheat = _worker(settings, "cheat", cheating(renderer), store)
-        before = await _balances(creator, worker.registry, cheat.registry)
         arbiter = creators.build_creator(settings, registries.embedded(settings, "arbiter"), store)
-        proving = Proving(settings, creator, arbiter, renderer, self.folder, self.audience)
+        # Workers take jobs only of arbiters whom they know.
+        trusting = settings.model_copy(update={"arbiters": (arbiter.account,)})
+        cheat = _worker(trusting, "cheat", cheating(renderer), store)
+        before = await _balances(creator, worker.registry, cheat.registry)
+        async with build_verifier(settings, creator.registry, store, renderer) as verifier:
+            proving = Proving(creator, arbiter, verifier, self.folder, self.audience)
 
-        async with _working(settings, worker, self.audience, "worker") as told:
-            job = await self._result(creator, source, bundle, OFFER, told)
-            finding = await proving.prove(job)
-            picture, (width, height) = await self._fetch(store, job, bundle)
-            job = (await creator.accept(job.id)).job
-            await asyncio.wait_for(told.ended.wait(), ENDING_SECONDS)
-        (attempt,) = await worker.journal.history()
-        conviction = None
-        if self.scene is None:
-            self.audience.begin(
-                "Another worker takes the same order, and stops after an eighth of the samples"
-            )
-            offer = replace(OFFER, arbiter=arbiter.account)
-            async with _working(settings, cheat, self.audience, "cheat") as told:
-                cheated = await self._result(creator, source, bundle, offer, told)
-            conviction = await proving.convict(cheated)
+            async with _working(settings, worker, self.audience, "worker") as told:
+                job = await self._result(creator, source, bundle, OFFER, told)
+                finding = await proving.prove(job)
+                picture, (width, height) = await self._fetch(store, job, bundle)
+                job = (await creator.accept(job.id)).job
+                await asyncio.wait_for(told.ended.wait(), ENDING_SECONDS)
+            (attempt,) = await worker.journal.history()
+            conviction = None
+            if self.scene is None:
+                self.audience.begin(
+                    "Another worker takes the same order, and stops after an eighth of the samples"
+                )
+                offer = replace(OFFER, arbiter=arbiter.account)
+                async with _working(settings, cheat, self.audience, "cheat") as told:
+                    cheated = await self._result(creator, source, bundle, offer, told)
+                conviction = await proving.convict(cheated)
         return Outcome(
             job=job,
             attempt=attempt,

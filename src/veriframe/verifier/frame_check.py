@@ -79,6 +79,7 @@ class FrameCheck:
         """Render tiles again; compare what was rendered with the proof, and then what was delivered."""
         regions = [moved(delivered.grid.region(tile), delivered.region) for tile in tiles]
         crops = await self.judging.crops.render_all(self.judging.frame, regions, on_part=self.on_tile)
+        await self._prepare(tiles, regions, crops, delivered)
         for tile, region, ours in zip(tiles, regions, crops, strict=True):
             if self.judging.wrong_tiles >= ENOUGH_WRONG:
                 return
@@ -86,6 +87,21 @@ class FrameCheck:
                 await self._noisy(tile, region, ours, delivered)
             if not (is_whole or self.judging.is_wrong(tile)):
                 await self._delivered(tile, region, ours, delivered)
+
+    async def _prepare(
+        self, tiles: Sequence[int], regions: Sequence[Region], crops: Sequence[Crop], delivered: Delivered
+    ) -> None:
+        """Render at once what judging the first tiles with other leaves will ask for one by one."""
+        leaves = delivered.leaves
+        if leaves is None:
+            return
+        differing = [
+            region
+            for tile, region, ours in zip(tiles, regions, crops, strict=True)
+            if ours.leaf != leaves[tile]
+        ][:ENOUGH_WRONG]
+        if len(differing) > 1:
+            await self.judging.prepare(differing)
 
     async def _noisy(self, tile: int, region: Region, ours: Crop, delivered: Delivered) -> None:
         """The noisy image: the same leaf, or else the pixels that the worker's leaf stands for."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -114,6 +115,15 @@ class Judging:
         if answer is Answer.REJECTED and (why := await self._unfit(part, ours, other, early)):
             conclusion, reason = Conclusion.UNDECIDED, f"this machine {why}, so that it cannot judge"
         self.found(part, conclusion, reason, (a, theirs), judged)
+
+    async def prepare(self, regions: Sequence[Region]) -> None:
+        """Render tiles that differ in the other ways, all together, before they are judged."""
+        for way in (Way.OTHER_KERNEL, Way.STOPPED_EARLY):
+            try:
+                crops = await self.crops.render_all(self.frame, regions, way)
+            except RenderFailed:
+                continue  # each tile is tried by itself
+            self._rendered |= {(region, way): crop for region, crop in zip(regions, crops, strict=True)}
 
     async def _early(self, part: Part, ours: Crop) -> Crop:
         """The part stopped early. Where the scene allows no such render, ours: then rounding alone counts."""

@@ -251,7 +251,7 @@ CHEATS = (
         make=made(STILL),
         why="nobody provides proof/frame_0001.exr",
         conclusion=Conclusion.WITHHELD,
-        withholds=".exr",
+        withholds="proof/frame_0001.exr",
         kernels=(Kernel.SSE,),
         drawn=False,
     ),
