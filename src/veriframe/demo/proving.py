@@ -58,8 +58,9 @@ class Proving:
         report, page, picture = (self.folder / name for name in (REPORT, PAGE, HEAT_MAP))
         await asyncio.to_thread(report.write_bytes, write_report([finding]))
         await asyncio.to_thread(page.write_text, write_page([verified]), "utf-8")
-        shown = verified.pictures[0]
-        drawn = heat_map.draw(shown.ours, shown.theirs, is_display=False)
+        shown = max(verified.pictures, key=lambda one: one.ours.size)
+        # The channels of a noisy image are sorted: A, B, G, R.
+        drawn = heat_map.draw(shown.ours, shown.theirs, is_display=False, colour=(3, 2, 1))
         await asyncio.to_thread(_write_side_by_side, drawn, picture)
         disputed = (await self.creator.dispute(job.id, report)).job
         self.audience.say("creator disputes the result before the arbiter, with the report as evidence")
