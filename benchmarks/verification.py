@@ -36,7 +36,8 @@ from veriframe.wiring import creators, registries, renderers, stores, workers
 from veriframe.wiring.verifiers import build_verifier
 
 HERE = Path(__file__).parent
-LONG = 100_000
+FRAME_SECONDS, LEASE_SECONDS = 2400, 3 * 3600
+"""A worker gives a creator who has paid nothing a quarter of the lease for a frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,13 @@ QUICK = (Case("still", ("--scale", "50")), Case("animation", ("--scale", "300"),
 async def measure(case: Case, folder: Path) -> dict[str, float | str]:
     """Has a worker render the case on embedded parts, and verifies its result, in the same run."""
     settings = load(
-        {"home": f"{folder}/home", "registry": "local", "store": "local", "frame_seconds": str(LONG)}, {}
+        {
+            "home": f"{folder}/home",
+            "registry": "local",
+            "store": "local",
+            "frame_seconds": str(FRAME_SECONDS),
+        },
+        {},
     ).settings
     settings.home.mkdir()
     script = HERE.parent / "examples" / f"{case.script}.py"
@@ -106,7 +113,7 @@ async def _rendered(
     (source / JOB_FILE).write_bytes(write_job_file(bundle))
     creator = creators.build_creator(settings, registries.embedded(settings, "creator"), store)
     posting = OrderPosting(creator=creator, notes=OrderNotes(settings.home, "creator"))
-    offer = Offer(reward_fri=5 * FRI_PER_STRK, lease_seconds=LONG, deadline_seconds=LONG)
+    offer = Offer(reward_fri=5 * FRI_PER_STRK, lease_seconds=LEASE_SECONDS)
     posted = await posting.post(await posting.draft(source, bundle, offer, OrderNote(name="bench")))
     worker = registries.embedded(settings, "worker")
     service = workers.build_service(
