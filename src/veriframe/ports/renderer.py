@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from veriframe.model.bundle.chunks import whole_region
 from veriframe.model.rendering.frames import Frame, Progress, Region, RenderTask, ValidatedFrame
 from veriframe.model.rendering.scene import BlenderVersion, SceneInspection
 
@@ -73,7 +74,7 @@ class Cut:
     size: tuple[int, int]
 
     def __post_init__(self) -> None:
-        whole = Region(left=0, top=0, width=self.size[0], height=self.size[1])
+        whole = whole_region(self.size)
         if not (whole.holds(self.shown) and self.shown.holds(self.wanted)):
             raise ValueError("a cut outside its picture")
         if self.kind is CutKind.PROOF and self.shown != whole:

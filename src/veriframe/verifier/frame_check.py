@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from veriframe.errors import Code, ValidationFailed
+from veriframe.model.bundle.chunks import whole_region
 from veriframe.model.rendering.frames import Region
 from veriframe.model.verification.draw import draw_tiles
 from veriframe.model.verification.findings import Conclusion, FrameFinding, Subject
@@ -113,7 +114,7 @@ class FrameCheck:
             self.judging.exact(part)
             return
         file, size = await delivered.proof_tiles([tile]), self.judging.size
-        whole = Region(left=0, top=0, width=size[0], height=size[1])
+        whole = whole_region(size)
         cut = Cut(file=file, kind=CutKind.PROOF, shown=whole, wanted=region, size=size)
         (theirs,) = await self.renderer.cut([cut])
         if theirs.leaf != delivered.leaves[tile]:
@@ -145,7 +146,7 @@ class FrameCheck:
 def flat_tiles(delivered: Delivered) -> list[int]:
     """The tiles in which the delivered picture shows nothing."""
     picture, grid = delivered.picture, delivered.grid
-    here = Region(left=0, top=0, width=grid.width, height=grid.height)
+    here = whole_region((grid.width, grid.height))
     return [
         tile for tile in range(grid.count) if comparing.is_flat(part_of(picture, grid.region(tile), here))
     ]

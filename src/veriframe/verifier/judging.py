@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from veriframe.errors import RenderFailed
+from veriframe.model.bundle.chunks import whole_region
 from veriframe.model.rendering.frames import Region
 from veriframe.model.verification import rule
 from veriframe.model.verification.findings import Conclusion, Subject, TileFinding
 from veriframe.model.verification.rule import Answer, Differences
 from veriframe.model.verification.tiles import TileGrid
 from veriframe.verifier import comparing
-from veriframe.verifier.crops import Crop, Crops, Samples, Way
+from veriframe.verifier.crops import Crop, Crops, Samples, Way, part_of
 from veriframe.verifier.values import WHOLE, Part, TilePicture
 
 SETTLED_TILES, SETTLED_SHARE = 8, 0.25
@@ -163,12 +162,13 @@ class Judging:
 
 def _of_tiles(ours: Samples, other: Samples, early: Samples, theirs: Samples, step: float) -> Answer:
     """The rule for each tile of a whole picture: what is wrong in one of them vanishes among all."""
-    grid = TileGrid(ours.shape[1], ours.shape[0])
+    size = ours.shape[1], ours.shape[0]
+    grid, here = TileGrid(*size), whole_region(size)
     between = 0
     for tile in range(grid.count):
         region = grid.region(tile)
-        place = np.s_[region.top : region.top + region.height, region.left : region.left + region.width]
-        judged = comparing.judged(ours[place], other[place], early[place], theirs[place], step)
+        a, s, e, w = (part_of(samples, region, here) for samples in (ours, other, early, theirs))
+        judged = comparing.judged(a, s, e, w, step)
         if (answer := rule.judge(*judged)) is Answer.REJECTED:
             return answer
         between += answer is Answer.BETWEEN

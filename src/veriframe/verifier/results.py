@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 
 from veriframe.errors import Code, ValidationFailed
-from veriframe.model.bundle.chunks import tile_region
+from veriframe.model.bundle.chunks import tile_region, whole_region
 from veriframe.model.bundle.inspected import settings_of
-from veriframe.model.bundle.manifest import Manifest, ManifestFrame
+from veriframe.model.bundle.manifest import Manifest, ManifestFrame, named_layers
 from veriframe.model.bundle.misfit import misfit
 from veriframe.model.registry.job import Job
 from veriframe.model.rendering.frames import ImageFormat, Region, RenderTask
@@ -31,9 +31,6 @@ DEFAULT_TILES = 4
 
 DITHERING_LEVELS = 2
 """By so many levels of 8 bits Blender's dithering of a part may differ from that of the whole."""
-
-MOST_VIEW_LAYERS = 64
-"""As many names as a manifest has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +134,7 @@ class Result:
         file = await self.evidence.frame(told)
         if self.task.format is ImageFormat.PNG:
             await asyncio.to_thread(require_pixels_only, file)
-        here = Region(left=0, top=0, width=shown.width, height=shown.height)
+        here = whole_region((shown.width, shown.height))
         whole = Cut(
             file=file, kind=KINDS[self.task.format], shown=here, wanted=here, size=(here.width, here.height)
         )
@@ -163,7 +160,7 @@ class Result:
         """What denoising the worker's whole proof makes of it, if the proof is what the list commits to."""
         proof = await self.evidence.proof(told, self.task)
         size = self.opened.size
-        whole = Region(left=0, top=0, width=size[0], height=size[1])
+        whole = whole_region(size)
         (noisy,) = await self.renderer.cut(
             [Cut(file=proof, kind=CutKind.PROOF, shown=whole, wanted=whole, size=size)]
         )
@@ -190,7 +187,7 @@ async def open_result(
     folder = Path(tempfile.mkdtemp(prefix=f"job-{job.id}-", dir=opened.folder))
     evidence = Evidence(store=store, result_cid=job.result_cid, folder=folder, retries=retries)
     size, bundle = opened.size, opened.inspected.bundle
-    region = Region(left=0, top=0, width=size[0], height=size[1])
+    region = whole_region(size)
     if bundle is None:
         return Result(task=task, opened=opened, renderer=renderer, evidence=evidence, region=region)
     if bundle.split is not None:
@@ -212,7 +209,7 @@ def _other_settings(manifest: Manifest, inspection: SceneInspection, task: Rende
     expected = settings_of(inspection, task)
     layers = expected["view_layers"]
     if isinstance(layers, list):
-        expected["view_layers"] = [str(name) for name in layers[:MOST_VIEW_LAYERS]]
+        expected["view_layers"] = named_layers(layers)
     if expected["color_depth"] is None:
         # Then the scene's own, as far as its format has it.
         expected["color_depth"] = manifest.settings.get("color_depth")

@@ -19,7 +19,8 @@ from pathlib import Path
 import structlog
 
 from veriframe.errors import HostUnavailable, JobError
-from veriframe.model.rendering.frames import Region, RenderTask, proof_file
+from veriframe.model.bundle.chunks import whole_region
+from veriframe.model.rendering.frames import RenderTask, proof_file
 from veriframe.ports.renderer import Cut, CutKind, Kernel, Renderer, RendererFacts
 from veriframe.threads import run_uninterrupted
 
@@ -67,7 +68,7 @@ async def measured(renderer: Renderer, scene: Path, out: Path, kernel: Kernel) -
 
     Raises `JobError`, `HostUnavailable`.
     """
-    whole = Region(left=0, top=0, width=SIZE[0], height=SIZE[1])
+    whole = whole_region(SIZE)
     async with renderer.open(scene, kernel=kernel) as session:
         async for _ in session.frames(RenderTask(size=SIZE, has_proof=True), out):
             pass

@@ -16,6 +16,7 @@ from veriframe.adapters.blender.sandbox.limits import host_errors
 from veriframe.adapters.blender.sandbox.run import OUT, Ending, Sandbox
 from veriframe.errors import Code, ValidationFailed
 from veriframe.model.attempt.lease import decoding_seconds
+from veriframe.model.bundle.chunks import whole_region
 from veriframe.model.rendering.frames import Region, RenderLimits, RenderTask
 from veriframe.model.text import printable
 from veriframe.ports.renderer import Tile
@@ -73,7 +74,7 @@ def of_proof(
 ) -> AbstractAsyncContextManager[Path]:
     """Yields what a published proof of one layer holds, as `merged` does."""
     assert task.size is not None, "known from the inspection"
-    whole = Region(left=0, top=0, width=task.size[0], height=task.size[1])
+    whole = whole_region(task.size)
     return merged(sandbox, [Tile(proof, whole, whole)], task, limits, proof=True)
 
 

@@ -128,6 +128,11 @@ def tile_region(split: Split, tile: int, size: tuple[int, int]) -> Region:
     return Region(left=left, top=top, width=right - left, height=bottom - top)
 
 
+def whole_region(size: tuple[int, int]) -> Region:
+    """All pixels of a picture of this width and height."""
+    return Region(left=0, top=0, width=size[0], height=size[1])
+
+
 def with_border(region: Region, size: tuple[int, int]) -> Region:
     """The region with `TILE_BORDER_PIXELS` more on each side, within the picture."""
     left, top = max(0, region.left - TILE_BORDER_PIXELS), max(0, region.top - TILE_BORDER_PIXELS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
@@ -74,6 +75,15 @@ class Manifest:
     frames: tuple[ManifestFrame, ...]
     root: str
     seconds: float
+
+
+MOST_VIEW_LAYERS = 64
+"""As many as a manifest may name."""
+
+
+def named_layers(layers: Sequence[object]) -> list[str]:
+    """The view layers that a manifest names, of those that are rendered."""
+    return [str(name) for name in layers[:MOST_VIEW_LAYERS]]
 
 
 def root_of(frames: tuple[ManifestFrame, ...]) -> str:

@@ -20,6 +20,7 @@ from veriframe.model.bundle.manifest import (
     Manifest,
     ManifestFrame,
     Proof,
+    named_layers,
     parse_manifest,
     root_of,
     write_manifest,
@@ -28,9 +29,6 @@ from veriframe.model.registry.job import format_address
 from veriframe.model.rendering.frames import SpooledFrame, proof_file, thumbnail_file, tiles_file
 from veriframe.threads import run_uninterrupted
 from veriframe.worker.context import WorkerContext
-
-MOST_VIEW_LAYERS = 64
-"""As many as a manifest may name."""
 
 
 async def gather_result(attempt: Attempt, context: WorkerContext) -> None:
@@ -74,7 +72,7 @@ async def _manifest(attempt: Attempt, frames: list[SpooledFrame], context: Worke
     settings = dict(attempt.settings)
     settings["color_depth"] = found[0].depth
     if isinstance(layers := settings.get("view_layers"), list):
-        settings["view_layers"] = [str(name) for name in layers[:MOST_VIEW_LAYERS]]
+        settings["view_layers"] = named_layers(layers)
     return Manifest(
         job=attempt.job_id,
         order=attempt.order_id,
