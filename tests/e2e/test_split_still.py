@@ -17,7 +17,7 @@ from tests.e2e.embedded import wait_for
 
 pytestmark = pytest.mark.slow
 
-WORKERS = ("one", "two", "three", "slow")
+FAST = ("one", "two", "three")
 SCENE = """
 import os, sys
 import bpy
@@ -46,26 +46,31 @@ def still(tmp_path: Path) -> Path:
     return folder
 
 
+Workers = dict[str, subprocess.Popen[bytes]]
+
+
 @pytest.fixture
-def workers(home: Home) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
-    """Four workers, each with an account of its own."""
-    started = {}
-    for name in WORKERS:
-        with (home.folder / f"{name}.log").open("wb") as log:
-            started[name] = subprocess.Popen(
-                [COMMAND, "--account", name, "worker"],
-                env={**home.environment, "VERIFRAME_LOG_FORMAT": "json"},
-                cwd=home.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+def workers() -> Iterator[Workers]:
+    """Workers that the test starts, each with an account of its own. They are ended after it."""
+    started: Workers = {}
     yield started
     for process in started.values():
         process.send_signal(signal.SIGCONT)
         process.terminate()
     for process in started.values():
         process.wait(60)
+
+
+def _start(home: Home, name: str) -> subprocess.Popen[bytes]:
+    with (home.folder / f"{name}.log").open("wb") as log:
+        return subprocess.Popen(
+            [COMMAND, "--account", name, "worker"],
+            env={**home.environment, "VERIFRAME_LOG_FORMAT": "json"},
+            cwd=home.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
 
 
 def has(home: Home, order: str) -> dict[str, list[str]]:
@@ -85,22 +90,23 @@ def _pixels(file: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     return found
 
 
-def test_four_workers_render_one_still(
-    home: Home, still: Path, workers: dict[str, subprocess.Popen[bytes]]
-) -> None:
+def test_four_workers_render_one_still(home: Home, still: Path, workers: Workers) -> None:
     """fault_227: nothing is merged before the slow one's tile has come; then not a bit is another one."""
     posting = ("order", "create", still / "still.blend", "--frames", "1", "--tiles", "2x2", "--price", "0.4")
     asked = ("--format", "exr", "--depth", "32", "--no-check", "--yes")
     assert home.run(*posting, *asked).returncode == 0
+    # The slow one is alone at first, so that it takes a tile for certain.
+    workers["slow"] = _start(home, "slow")
     wait_for(lambda: '"stage": "CLAIMED"' in (home.folder / "slow.log").read_text(), 120)
     workers["slow"].send_signal(signal.SIGSTOP)
+    workers.update({name: _start(home, name) for name in FAST})
     wait_for(lambda: len(has(home, "1").get("there", [])) == 3, 120)
     early = home.run("order", "fetch", "1")
     assert (early.returncode, "a worker renders it" in early.stdout) == (0, True)
     assert not (home.folder / "order-1" / "frame_0001.exr").exists()
     workers["slow"].send_signal(signal.SIGCONT)
     wait_for(lambda: len(has(home, "1").get("there", [])) == 4, 120)
-    # Who takes which tile is a race: a fast worker may take two before another one looks.
+    # Which of the fast ones takes which tile is a race.
     assert len(set(has(home, "1")["there"])) >= 2
     assert home.run("order", "fetch", "1").returncode == 0
     assert home.run("order", "accept", "1").returncode == 0
