@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from veriframe.creator.packing.packing import Packing
 from veriframe.model.bundle.chunks import task_of
@@ -48,6 +51,7 @@ def main() -> None:
 
 async def measure() -> list[dict[str, Any]]:
     """All rows."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     rows = list[dict[str, Any]]()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -1,7 +1,7 @@
 """Measures what a verification costs, against the render that it verifies.
 
 Run `python -m benchmarks.verification`: the still at 1920×1080, one frame at its own samples, which renders
-for minutes; and a chunk of 24 frames of the animation at 960×540. With `--quick` the still is a quarter of
+for minutes; and a chunk of 250 frames of the animation at 960×540. With `--quick` the still is a quarter of
 that size, and the chunk has four frames.
 """
 
@@ -24,6 +24,7 @@ from veriframe.demo.making import make_scene
 from veriframe.model.bundle.job_file import FILE_NAME as JOB_FILE
 from veriframe.model.bundle.job_file import Bundle, write_job_file
 from veriframe.model.bundle.manifest import FILE_NAME, MOST_BYTES, Manifest, parse_manifest
+from veriframe.model.content.folder import FolderLimits
 from veriframe.model.quantities import FRI_PER_STRK
 from veriframe.model.registry.job import Job, JobState
 from veriframe.model.registry.offer import Offer
@@ -49,7 +50,7 @@ class Case:
     frames: int = 1
 
 
-CASES = (Case("still", ("--scale", "200")), Case("animation", ("--scale", "300"), 24))
+CASES = (Case("still", ("--scale", "200")), Case("animation", ("--scale", "300"), 250))
 QUICK = (Case("still", ("--scale", "50")), Case("animation", ("--scale", "300"), 4))
 
 
@@ -81,6 +82,7 @@ async def measure(case: Case, folder: Path) -> dict[str, float | str]:
     checked = {frame.number for frame in finding.frames}
     frame_bytes = sum(frame.size_bytes for frame in manifest.frames if frame.number in checked)
     rendering = sum(frame.seconds for frame in manifest.frames)
+    result_bytes = await _size(store, job, folder)
     return {
         "case": case.script,
         "conclusion": finding.conclusion,
@@ -93,6 +95,7 @@ async def measure(case: Case, folder: Path) -> dict[str, float | str]:
         "cost_without_loading": round((seconds - loading) / rendering, 4),
         "fetched_beside_frames_bytes": finding.fetched_bytes - frame_bytes,
         "frame_bytes": frame_bytes,
+        "fetched_share_of_result": round(finding.fetched_bytes / result_bytes, 4),
     }
 
 
@@ -137,6 +140,12 @@ async def _manifest(store: ContentStore, job: Job, folder: Path) -> Manifest:
     target = folder / FILE_NAME
     await store.fetch(job.result_cid, target, FetchLimits(file_bytes=MOST_BYTES), path=FILE_NAME)
     return parse_manifest(target.read_bytes())
+
+
+async def _size(store: ContentStore, job: Job, folder: Path) -> int:
+    """All bytes of the result."""
+    limits = FetchLimits(folder=FolderLimits(size_bytes=2**32))
+    return (await store.fetch(job.result_cid, folder / "result", limits)).size_bytes
 
 
 async def _loading_seconds(renderer: Renderer, scene: Path) -> float:

@@ -8,6 +8,7 @@ import math
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from veriframe.creator.packing.values import Comparison, Found, Packed
@@ -26,6 +27,9 @@ times as many."""
 
 SMALLEST_SHARE = 4
 """The probe with all samples has at least this part of the smaller probes' width."""
+
+DENSE_SECONDS = 30.0
+"""About how long the probes with all samples may take, those of all frames together."""
 
 FEW_SAMPLES = 8
 WARM_SECONDS = 60.0
@@ -117,13 +121,18 @@ async def _costs(
             wide = await _probe(session, packed, number, large, few)
             warm = [base, wide]
             if samples > few:
-                warm.append(await _probe(session, packed, number, *_dense(base, wide, small, samples)))
+                size = _dense(base, wide, small, samples, DENSE_SECONDS / len(numbers))
+                dense = await _probe(session, packed, number, *size)
+                again = await _probe(session, packed, number, small, few)
+                # With another number of samples Blender prepares the scene anew. An order's frames have one.
+                preparing = max(0.0, again.seconds - base.seconds)
+                warm.append(replace(dense, seconds=max(0.0, dense.seconds - preparing)))
         found.append((number, cost_of(cold, warm)))
     return found
 
 
-def _dense(base: Probe, wide: Probe, small: int, samples: int) -> tuple[int, int]:
-    """The size, in percent, and samples of the probe with all samples, of half of `WARM_SECONDS` at most.
+def _dense(base: Probe, wide: Probe, small: int, samples: int, seconds: float) -> tuple[int, int]:
+    """The size, in percent, and samples of the probe with all samples: the whole frame if it takes no longer.
 
     Fewer pixels rather than fewer samples: adaptive sampling ends most pixels long before the last one, so
     that some samples do not tell what all take. Only the smallest such picture may have fewer.
@@ -132,9 +141,9 @@ def _dense(base: Probe, wide: Probe, small: int, samples: int) -> tuple[int, int
     # Two renders differ by chance: a tenth of the time is the pixels' at least.
     slope = max(slope, 0.1 * base.seconds / base.pixels, 1e-9)
     fixed = max(0.0, base.seconds - base.pixels * slope)
-    affordable = base.samples * max(WARM_SECONDS / 2 - fixed, WARM_SECONDS / 4) / (base.pixels * slope)
-    share = min(1.0, affordable / samples)
-    percent = max(math.floor(small * math.sqrt(share)), math.ceil(small / SMALLEST_SHARE))
+    affordable = base.samples * max(seconds - fixed, seconds / 2) / (base.pixels * slope)
+    percent = min(100, math.floor(small * math.sqrt(affordable / samples)))
+    percent = max(percent, math.ceil(small / SMALLEST_SHARE))
     most = int(affordable * (small / percent) ** 2)
     return percent, max(base.samples, min(samples, most))
 

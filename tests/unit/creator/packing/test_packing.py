@@ -2,15 +2,13 @@
 
 import hashlib
 import os
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import zstandard
 from tests.fakes.packer import FakePacker
-from tests.fakes.renderer import INSPECTION, FakeRenderer, FakeSession, Script
+from tests.fakes.renderer import INSPECTION, FakeRenderer, Script
 from tests.scenes.blend_bytes import blend, block
 
 from veriframe.creator.packing.packing import Packing, with_chunk
@@ -18,7 +16,6 @@ from veriframe.errors import Code, JobRejected, SettingsError
 from veriframe.model.bundle.job_file import parse_job_file
 from veriframe.model.bundle.options import BundleOptions
 from veriframe.model.bundle.travel import Kind, NamedFile, Shape
-from veriframe.model.rendering.frames import Frame, RenderTask
 from veriframe.model.rendering.overrides import Overrides
 from veriframe.model.rendering.scene import MissingFile, SceneLimits
 
@@ -221,38 +218,3 @@ async def test_bundle_and_original_are_compared_by_their_pixels(artist: Artist) 
     bundled = (artist.target / "shot.blend").read_bytes()
     artist.renderer.scripts = {bundled: Script(colour=(1, 2, 3))}
     assert not (await artist.packing.compare(found, packed)).is_equal
-
-
-async def test_three_frames_are_probed_for_the_estimate(artist: Artist) -> None:
-    """In two sizes, with few samples and with all of them."""
-    artist.show(width=1920, height=1080, samples=256)
-    packed = await artist.packing.pack(
-        artist.scene, artist.target, BundleOptions(frames=tuple(range(1, 251)))
-    )
-    found = await artist.packing.estimate(packed, 10**18)
-    tasks = artist.renderer.tasks
-    assert [task.frames for task in tasks[::4]] == [(1,), (126,), (250,)]
-    assert len({task.percent for task in tasks}) == 2
-    assert {task.samples for task in tasks} == {8, 256}
-    assert found.frames == 250
-    assert found.price_fri is not None
-
-
-class _Slow(FakeSession):
-    """A second for each 40 000 samples, up to 40 of them: adaptive sampling ends the rest."""
-
-    async def frames(self, task: RenderTask, *arguments: Any, **named: Any) -> AsyncIterator[Frame]:
-        async for frame in super().frames(task, *arguments, **named):
-            yield replace(frame, seconds=frame.width * frame.height * min(task.samples or 0, 40) / 40_000)
-
-
-async def test_all_samples_are_probed_at_fewer_pixels(
-    artist: Artist, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """fault_307: rather than a part of the samples, of which adaptive sampling takes no more at the end."""
-    artist.show(width=640, height=360, samples=512)
-    packed = await artist.packing.pack(artist.scene, artist.target, BundleOptions(frames=(1,)))
-    monkeypatch.setattr(artist.renderer, "session", lambda scene: _Slow(artist.renderer, scene))
-    found = await artist.packing.estimate(packed)
-    assert 512 in {task.samples for task in artist.renderer.tasks}
-    assert found.covers(640 * 360 * 40 / 40_000)
