@@ -37,8 +37,12 @@ from veriframe.wiring import creators, registries, renderers, stores, workers
 from veriframe.wiring.verifiers import build_verifier
 
 HERE = Path(__file__).parent
-FRAME_SECONDS, LEASE_SECONDS = 2400, 3 * 3600
-"""A worker gives a creator who has paid nothing a quarter of the lease for a frame."""
+FRAME_SECONDS, LEASE_SECONDS = 2400, 2 * 86_400
+"""A worker gives a creator who has paid nothing a quarter of the lease for a frame, and keeps time for the
+decoding of all frames."""
+
+CHUNK_FRAME_SECONDS = 12
+"""The limit of a frame of several, so that all of them fit into a new creator's hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,7 @@ async def _rendered(
         blender=str(version),
         frames=tuple(range(1, case.frames + 1)),
         chunk=case.frames,
+        frame_seconds=CHUNK_FRAME_SECONDS if case.frames > 1 else None,
     )
     source = settings.home / "bundle"
     source.mkdir()

@@ -24,6 +24,7 @@ from veriframe.errors import (
     Unavailable,
     VeriFrameError,
 )
+from veriframe.model.quantities import format_span
 from veriframe.model.registry.job import Job, JobState
 from veriframe.model.registry.job_status import JobStatus
 from veriframe.model.registry.pin_names import PinNames
@@ -34,16 +35,24 @@ from veriframe.threads import run_briefly
 
 log = structlog.get_logger()
 
+TURN_EVERY = 3
+"""Every third dispute is the one that has waited longest: urgent ones, which cost nothing but fees to anyone
+who is both parties, cannot keep others waiting for ever."""
+
 Dispute = tuple[int, str]
 """A disputed job and its result: what a decision is about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArbiterOptions:
-    """How an arbiter works. `only`: the one job to decide. `is_dry`: nothing is noted, published or sent."""
+    """How an arbiter works. `only`: the one job to decide. `is_dry`: nothing is noted, published or sent.
+
+    `dispute_seconds`: how long an examination may take, unless it is that of the only job.
+    """
 
     poll_seconds: float
     idle_seconds: float
+    dispute_seconds: float
     only: int | None = None
     is_dry: bool = False
 
@@ -69,6 +78,7 @@ class Arbiter:
         self._resolved: dict[Dispute, int] = {}
         """When verdicts arrived, in chain seconds."""
         self._waiting: set[Dispute] = set()
+        self._turns = 0
 
     async def run(self, *, once: bool) -> None:
         """Serve disputes until cancelled; with `once` until none is left that can be decided now or soon.
@@ -98,7 +108,7 @@ class Arbiter:
         tried, is_waiting = set[int](), False
         failure: Unavailable | None = None
         # Listed again after each one: a judgement takes minutes, and what is urgent may have changed.
-        while (job := await self._most_urgent(tried)) is not None:
+        while (job := await self._next(tried)) is not None:
             tried.add(job.id)
             try:
                 is_waiting |= not await self._serve(job.id)
@@ -109,13 +119,18 @@ class Arbiter:
             raise failure
         return is_waiting
 
-    async def _most_urgent(self, tried: set[int]) -> Job | None:
+    async def _next(self, tried: set[int]) -> Job | None:
+        """The most urgent dispute that is left, or the one that has waited longest."""
         only = self._options.only
-        for job in await self._docket.read():
-            is_left = job.id not in tried and _key(job) not in self._settled
-            if is_left and (only is None or job.id == only):
-                return job
-        return None
+        left = [
+            job
+            for job in await self._docket.read()
+            if job.id not in tried and _key(job) not in self._settled and only in (None, job.id)
+        ]
+        if not left:
+            return None
+        self._turns += 1
+        return min(left, key=lambda job: job.disputed_block) if self._turns % TURN_EVERY == 0 else left[0]
 
     async def _serve(self, job_id: int) -> bool:
         """Bring one dispute as far as it goes now. Returns False if its block does not exist yet."""
@@ -186,9 +201,10 @@ class Arbiter:
 
     async def _judged(self, status: JobStatus, seed_block: int) -> Judgement:
         """Have a dispute judged while its arbitration lasts. One that defeats the judge is undecided."""
-        job = status.job
-        log.info("dispute_taken", job_id=job.id, block=seed_block, seconds_left=_seconds_left(status))
-        limit = asyncio.timeout(_seconds_left(status))
+        job, left, longest = status.job, _seconds_left(status), self._options.dispute_seconds
+        log.info("dispute_taken", job_id=job.id, block=seed_block, seconds_left=left)
+        is_cut = self._options.only is None and longest < left
+        limit = asyncio.timeout(longest if is_cut else left)
         try:
             async with limit:
                 return await self._judge.judge(job, seed_block)
@@ -198,7 +214,13 @@ class Arbiter:
             return Judgement(verdict=None, reason=str(error), report=b"")
         except Exception as error:
             if isinstance(error, TimeoutError) and limit.expired():
-                return Judgement(verdict=None, reason="The arbitration ended meanwhile.", report=b"")
+                reason = "The arbitration ended meanwhile."
+                if is_cut:
+                    reason = (
+                        f"Its examination takes longer than {format_span(round(longest))} (dispute_seconds). "
+                        f"Without this limit: veriframe arbiter --job {job.id}."
+                    )
+                return Judgement(verdict=None, reason=reason, report=b"")
             # One hostile result must not keep all other disputes from being judged.
             log.exception("judge_failed", job_id=job.id)
             reason = "The examination failed by an error of this program; the log has it."

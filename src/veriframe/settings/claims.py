@@ -52,6 +52,9 @@ class Claims(Section):
     arbiters: Addresses = Field(
         (), description="trusted arbiters; jobs without an arbiter are always accepted"
     )
+    dispute_seconds: Span = Field(
+        3600, gt=0, description="longest examination of one dispute by `veriframe arbiter`"
+    )
     maximum_wait_seconds: WholeSpan = Field(7 * 86400, ge=0, description="longest review plus arbitration")
     release_fee_share: float = Field(
         0.25,

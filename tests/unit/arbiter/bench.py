@@ -84,7 +84,9 @@ class Bench:
             store=store or self.store,
             judge=judge or self.judge,
             decisions=Decisions(self.folder / "decisions"),
-            options=ArbiterOptions(poll_seconds=0.01, idle_seconds=0.01, **options),
+            options=ArbiterOptions(
+                **{"poll_seconds": 0.01, "idle_seconds": 0.01, "dispute_seconds": 3600.0, **options}
+            ),
             tell=self.told.append,
         )
 

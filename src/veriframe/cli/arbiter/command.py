@@ -53,6 +53,7 @@ def arbiter(
         options = ArbiterOptions(
             poll_seconds=settings.poll_seconds,
             idle_seconds=settings.idle_seconds,
+            dispute_seconds=settings.dispute_seconds,
             only=job_id,
             is_dry=is_dry,
         )
