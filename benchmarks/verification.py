@@ -1,8 +1,9 @@
 """Measures what a verification costs, against the render that it verifies.
 
 Run `python -m benchmarks.verification`: the still at 1920×1080, one frame at its own samples, which renders
-for minutes; and a chunk of 250 frames of the animation at 960×540. With `--quick` the still is a quarter of
-that size, and the chunk has four frames.
+for minutes; and a chunk of 24 frames of the animation at 960×540, of which as many are checked as are drawn
+of 250: costs are told as shares of 250 such frames. With `--quick` the still is a quarter of that size, and
+the chunk has four frames, drawn of four.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from veriframe.model.content.folder import FolderLimits
 from veriframe.model.quantities import FRI_PER_STRK
 from veriframe.model.registry.job import Job, JobState
 from veriframe.model.registry.offer import Offer
+from veriframe.model.verification.draw import draw_frames
 from veriframe.model.verification.findings import Request
 from veriframe.ports.registry import read_job
 from veriframe.ports.renderer import Renderer
@@ -41,21 +43,29 @@ FRAME_SECONDS, LEASE_SECONDS = 2400, 2 * 86_400
 """A worker gives a creator who has paid nothing a quarter of the lease for a frame, and keeps time for the
 decoding of all frames."""
 
-CHUNK_FRAME_SECONDS = 12
-"""The limit of a frame of several, so that all of them fit into a new creator's hour."""
+CHUNK_FRAME_SECONDS = 60
+"""The limit of a frame of several, so that all of them fit into `chunk_seconds`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A scene of examples/, made with these options, and its frames, all in one job."""
+    """A scene of examples/, made with these options, and its frames, all in one job.
+
+    `of`: as many are checked as are drawn of so many, and costs are shares of so many.
+    """
 
     script: str
     options: tuple[str, ...]
     frames: int = 1
+    of: int = 1
+
+    def request(self) -> Request:
+        """The frames that are checked: the first ones. Which ones are drawn changes nothing of the cost."""
+        return Request(frames=tuple(range(1, len(draw_frames(b"", range(self.of))) + 1)))
 
 
-CASES = (Case("still", ("--scale", "200")), Case("animation", ("--scale", "300"), 250))
-QUICK = (Case("still", ("--scale", "50")), Case("animation", ("--scale", "300"), 4))
+CASES = (Case("still", ("--scale", "200")), Case("animation", ("--scale", "300"), 24, of=250))
+QUICK = (Case("still", ("--scale", "50")), Case("animation", ("--scale", "300"), 4, of=4))
 
 
 async def measure(case: Case, folder: Path) -> dict[str, float | str]:
@@ -66,6 +76,7 @@ async def measure(case: Case, folder: Path) -> dict[str, float | str]:
             "registry": "local",
             "store": "local",
             "frame_seconds": str(FRAME_SECONDS),
+            "new_creator_chunk_seconds": "6h",
         },
         {},
     ).settings
@@ -80,17 +91,18 @@ async def measure(case: Case, folder: Path) -> dict[str, float | str]:
     registry = registries.embedded(settings, "creator")
     async with build_verifier(settings, registry, store, renderer) as verifier:
         started = time.monotonic()
-        verified = await verifier.verify(job, Request())
+        verified = await verifier.verify(job, case.request())
         seconds = time.monotonic() - started
     finding = verified.finding
     checked = {frame.number for frame in finding.frames}
     frame_bytes = sum(frame.size_bytes for frame in manifest.frames if frame.number in checked)
-    rendering = sum(frame.seconds for frame in manifest.frames)
-    result_bytes = await _size(store, job, folder)
+    times = case.of / case.frames
+    rendering = times * sum(frame.seconds for frame in manifest.frames)
+    result_bytes = times * await _size(store, job, folder)
     return {
         "case": case.script,
         "conclusion": finding.conclusion,
-        "frames": len(manifest.frames),
+        "frames": case.of,
         "frames_checked": len(checked),
         "tiles_checked": finding.tiles,
         "render_seconds": round(rendering, 2),
