@@ -1,8 +1,8 @@
-"""How many jobs may be ahead of the renderers: fetched, inspected, or ready to be claimed."""
+"""How many jobs may be ahead of the renderers: fetched, inspected, ready to be claimed, or claimed."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Sequence
 
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.worker.context import WorkerContext
@@ -17,8 +17,14 @@ JOBS_AHEAD_WITHOUT_CLAIMS = 1
 _BEFORE_A_CLAIM = (Stage.SEEN, Stage.FETCHED, Stage.CHECKED)
 
 
+def claimed_ahead(context: WorkerContext) -> Collection[int]:
+    """Returns the jobs that are claimed, or about to be, and wait for a renderer."""
+    claimed = {a.job_id for a in context.attempts.live() if a.stage is Stage.CLAIMED}
+    return (claimed | set(context.lanes.following)) - set(context.lanes.rendering)
+
+
 class Ahead:
-    """The jobs under way that are not claimed yet."""
+    """The jobs under way that have no renderer yet."""
 
     def __init__(self, context: WorkerContext, running: Container[int]) -> None:
         """`running` are the jobs that are worked on; it changes."""
@@ -27,14 +33,15 @@ class Ahead:
     @property
     def jobs(self) -> int:
         """How many there are."""
-        live = self._context.attempts.live()
-        return sum(a.stage in _BEFORE_A_CLAIM and a.job_id in self._running for a in live)
+        live, claimed = self._context.attempts.live(), claimed_ahead(self._context)
+        ahead = (a for a in live if a.stage in _BEFORE_A_CLAIM or a.job_id in claimed)
+        return sum(a.job_id in self._running for a in ahead)
 
     def waiting(self) -> Sequence[Attempt]:
-        """The attempts that nobody works on, those with a lease first."""
+        """The attempts that nobody works on, those with a lease first, by its end."""
         live = self._context.attempts.live()
         waiting = [a for a in live if a.stage is not Stage.SUBMITTED and a.job_id not in self._running]
-        return sorted(waiting, key=lambda attempt: not attempt.stage.holds_claim)
+        return sorted(waiting, key=lambda a: (0, a.due_at) if a.stage.holds_claim else (1, 0))
 
     @property
     def has_place(self) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
-from functools import partial
 
 from veriframe.assets import Asset
 from veriframe.errors import JobLost
@@ -104,7 +103,7 @@ class JobRun:
 @asynccontextmanager
 async def started(attempt: Attempt, context: WorkerContext) -> AsyncIterator[JobRun]:
     """Gives a job its run; at the end its place is free and its scene closed."""
-    async with context.lanes.place(partial(context.listener.on_wait, attempt.job_id)) as place:
+    async with context.lanes.place(attempt.job_id, context.listener.on_wait) as place:
         run = JobRun(context, place)
         try:
             yield run

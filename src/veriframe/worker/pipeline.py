@@ -3,7 +3,8 @@
 An attempt says what is known to be done; each step does the next thing and returns the next attempt. A
 restart calls `run` again: nothing before the stage is done twice, and a step that was interrupted asks the
 registry first. Many jobs are on this path at once. A step waits for a place in its lane: so scenes are
-fetched and inspected ahead, and a picture is validated and submitted while the next one renders.
+fetched and inspected ahead, and a picture is validated and submitted while the next one renders. A chunk of a
+scene that renders is claimed ahead as well (`take_place`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from types import MappingProxyType
 from veriframe.errors import HostUnavailable, JobError, StoreUnavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.worker.claim.lease import wait_or_give_up
+from veriframe.worker.claim.turn import take_place
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.job_run import JobRun, started
 from veriframe.worker.shared.lanes import Lane
@@ -27,7 +29,7 @@ STEPS: Mapping[Stage, tuple[Step, Lane | None]] = MappingProxyType(
         Stage.SEEN: (fetch, Lane.FETCH),
         # reads the file here, then has Blender inspect it in a sandbox
         Stage.FETCHED: (check, Lane.INSPECT),
-        # only now money moves: the bond goes into escrow, and the lease starts, with a renderer at hand
+        # only now money moves: the bond goes into escrow, and the lease starts, a renderer at hand or soon so
         Stage.CHECKED: (claim, Lane.RENDER),
         # Blender in a sandbox, once more after a crash
         Stage.CLAIMED: (render, Lane.RENDER),
@@ -51,17 +53,11 @@ async def run(attempt: Attempt, context: WorkerContext) -> Attempt:
 
     Raises `Unavailable` if an outside part is unavailable: run again later. Cancelling loses nothing.
     """
-    asset_cid = attempt.asset_cid
     async with started(attempt, context) as job_run:
         while (entry := STEPS.get(attempt.stage)) is not None:
             step, lane = entry
-            await job_run.place.change(
-                lane,
-                in_a_hurry=attempt.stage.holds_claim,
-                # An earlier chunk has left its scene open.
-                fits=lambda: asset_cid in context.kept.assets,
-            )
             try:
+                attempt = await take_place(lane, attempt, job_run)
                 after = await _take(step, attempt, job_run)
             except JobError as error:
                 after = attempt.ended_by(error, at=context.clock())

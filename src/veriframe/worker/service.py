@@ -147,20 +147,23 @@ class Service(Listener):
         self._stirred.set()
 
     async def _finish_claimed(self) -> None:
+        self._end_unclaimed()
         # Once no claim is being made, the journal says which jobs are claimed.
         await self._context.claims.wait_for_none()
-        for job_id, task in self._running.items():
-            known = self._context.attempts.of(job_id)
-            if known is None or not known.stage.holds_claim:
-                task.cancel()
-        live = self._context.attempts.live()
-        log.info("worker_drains", jobs=sorted(a.job_id for a in live if a.stage.holds_claim))
+        self._end_unclaimed()
+        log.info("worker_drains", jobs=self._context.attempts.claimed())
         while running := list(self._running.values()):
             await asyncio.wait(running, timeout=self._idle_seconds)
             if self._running:
                 # A registry that is unavailable is asked again after the next wait.
                 with suppress(Unavailable):
                     await self._poll()
+
+    def _end_unclaimed(self) -> None:
+        """Ends the work on jobs that are not claimed, nor being claimed."""
+        for job_id, task in self._running.items():
+            if job_id not in self._context.attempts.claimed() and job_id not in self._context.claims:
+                task.cancel()
 
     async def _poll_and_start(self) -> bool:
         """Polls, and does what follows. Returns True if nothing is left to start. Raises `Unavailable`."""

@@ -14,7 +14,7 @@ from tests.fakes.bench import (
 )
 from tests.waiting import turns
 
-from veriframe.errors import RegistryUnavailable, StoreUnavailable
+from veriframe.errors import JobLost, RegistryUnavailable, StoreUnavailable
 from veriframe.model.attempt.attempt import Stage
 
 
@@ -68,6 +68,34 @@ async def test_a_drain_waits_for_a_claim_that_is_being_made(bench: Bench) -> Non
     go.set()
     assert await working
     assert stages(bench) == [Stage.SUBMITTED]
+
+
+async def test_a_drain_begins_no_claim_while_it_waits_for_others(bench: Bench) -> None:
+    """fault_74: one of two claims that are being made is lost, and its renderer is free."""
+    await bench.post(jobs=3)
+    claim, going = bench.registry.claim, dict[int, asyncio.Event]()
+
+    async def slow(job_id: int) -> int:
+        going[job_id] = asyncio.Event()
+        await going[job_id].wait()
+        if len(going) == 2 and job_id == min(going):
+            raise JobLost("Another worker was faster.")
+        return await claim(job_id)
+
+    bench.registry.claim = slow  # type: ignore[method-assign]
+    service = bench.service(slots=2)
+    working = asyncio.create_task(service.run())
+    await until(lambda: len(going) == 2 and stages(bench) == [Stage.CHECKED] * 3)
+    first, second = sorted(going)
+    service.drain()
+    await turns()
+    going[first].set()
+    await until(lambda: bench.attempt(first).stage is Stage.LOST)
+    await asyncio.sleep(0.02)
+    assert len(going) == 2
+    going[second].set()
+    assert await working
+    assert sorted(stages(bench)) == [Stage.CHECKED, Stage.LOST, Stage.SUBMITTED]
 
 
 async def test_a_drain_does_not_wait_for_the_disk(bench: Bench) -> None:

@@ -104,13 +104,18 @@ class Policy:
             return f"it pays {format_strk(reward)}, less than minimum_reward_strk"
         return ""
 
-    def task_objection(self, job: Job, task: RenderTask, pace: Pace | None = None) -> str:
-        """Why this task is not worth the job's reward or does not fit into its lease, as one clause."""
+    def task_objection(
+        self, job: Job, task: RenderTask, pace: Pace | None = None, wait_seconds: float = 0.0
+    ) -> str:
+        """Why this task is not worth the job's reward or does not fit into its lease, as one clause.
+
+        `wait_seconds` is how long its claim would wait for a renderer.
+        """
         return (
             self._chunk(task)
-            or self.lease_objection(job, task)
+            or self.lease_objection(job, task, wait_seconds)
             or self._frame_money(job, task)
-            or self._pace(job, task, pace)
+            or self._pace(job, task, pace, wait_seconds)
         )
 
     def limited_seconds(self, task: RenderTask) -> float:
@@ -136,7 +141,7 @@ class Policy:
             return f"it pays {format_strk(reward)} for a frame, less than minimum_frame_reward_strk"
         return ""
 
-    def _pace(self, job: Job, task: RenderTask, pace: Pace | None) -> str:
+    def _pace(self, job: Job, task: RenderTask, pace: Pace | None, wait_seconds: float) -> str:
         """Why the task cannot be done within the lease at the pace of this worker."""
         frames = len(task.frames)
         if pace is None:
@@ -145,9 +150,9 @@ class Policy:
             return "a frame of it took longer here than its limit"
         lease_seconds, kept = job.terms.lease_seconds, self.reserve(task)
         left = lease_seconds - kept.seconds
-        if job.terms.bond_fri and frames > 1:
+        if job.terms.bond_fri and (frames > 1 or wait_seconds):
             left = min(left, self.fee_share(task) * lease_seconds - kept.decoding - kept.sending)
-        if (needed := pace.seconds(frames)) <= left:
+        if (needed := wait_seconds + pace.seconds(frames)) <= left:
             return ""
         return (
             f"its {frames} frames may take {format_span(round(needed))} here, by those seen so far, and its "
@@ -175,18 +180,17 @@ class Policy:
         )
         return kept if task is None or not task.has_thumbnail else lease.for_folder(kept, task)
 
-    def shortest_lease(self, bond_fri: int, task: RenderTask | None = None) -> int:
+    def shortest_lease(self, bond_fri: int, task: RenderTask | None = None, wait_seconds: float = 0.0) -> int:
         """The shortest lease, in seconds, with which a job is taken: of this task, or of any still."""
         share = self.fee_share(task) if bond_fri else 1.0
         limits = self.limits.of(task) if task else self.limits
-        wall_seconds = limits.wall_seconds(len(task.frames) if task else 1)
-        return math.ceil(
-            lease.shortest_lease(wall_seconds, self.limits.loading_seconds, self.reserve(task), share)
-        )
+        wall_seconds = wait_seconds + limits.wall_seconds(len(task.frames) if task else 1)
+        loading_seconds = wait_seconds + self.limits.loading_seconds
+        return math.ceil(lease.shortest_lease(wall_seconds, loading_seconds, self.reserve(task), share))
 
-    def lease_objection(self, job: Job, task: RenderTask | None = None) -> str:
+    def lease_objection(self, job: Job, task: RenderTask | None = None, wait_seconds: float = 0.0) -> str:
         """Why the job's lease is too short for its task, or for any if that is not known, as one clause."""
-        needed = self.shortest_lease(job.terms.bond_fri, task)
+        needed = self.shortest_lease(job.terms.bond_fri, task, wait_seconds)
         if job.terms.lease_seconds >= needed:
             return ""
         size = f" with {task.size[0]} × {task.size[1]} pixels" if task and task.size else ""

@@ -54,6 +54,7 @@ async def _render(spool: Spool, asset: Asset, until: float, run: JobRun) -> None
     context, attempt = run.context, spool.attempt
     if not (missing := await spool.prepare()):
         return
+    render = run.place.note_render(attempt, len(missing))
     since = context.monotonic()
     session = await run.open_session(asset)
     done, total = len(spool.task.frames) - len(missing), len(spool.task.frames)
@@ -76,7 +77,9 @@ async def _render(spool: Spool, asset: Asset, until: float, run: JobRun) -> None
             if isinstance(frames, AsyncGenerator):
                 stack.push_async_callback(frames.aclose)
             rendering = stack.enter_context(
-                context.manners.rendering(attempt.job_id, session, until, wall_seconds)
+                context.manners.rendering(
+                    attempt.job_id, session, until, wall_seconds, next_until=lambda: render.until
+                )
             )
             async for frame in frames:
                 left -= 1
@@ -89,6 +92,7 @@ async def _render(spool: Spool, asset: Asset, until: float, run: JobRun) -> None
                     context.speeds.note_first(asset.cid, frame.seconds, took - frame.seconds)
                 else:
                     context.speeds.note_frame(asset.cid, took)
+                run.place.note_render(attempt, left)
         await validating.wait()
     finally:
         await validating.end()

@@ -43,7 +43,8 @@ def local_minute() -> int:
 class Rendering:
     """A render under way. `until` is its end by the monotonic clock, as the lease has it.
 
-    `needed_seconds` is the most that it may still work since `since`, which pauses move.
+    `needed_seconds` is the most that it may still work since `since`, which pauses move. `next_until` gives
+    when it should end for the sake of a claim that waits for it.
     """
 
     job_id: int
@@ -51,6 +52,7 @@ class Rendering:
     until: float
     needed_seconds: float
     since: float
+    next_until: Callable[[], float] = lambda: math.inf
     paused_at: float | None = None
 
     def needs(self, seconds: float, now: float) -> None:
@@ -60,7 +62,8 @@ class Rendering:
     def slack_seconds(self, now: float) -> float:
         """How long it may still be paused. Infinite without a lease."""
         worked = (now if self.paused_at is None else self.paused_at) - self.since
-        return self.until - now - max(0.0, self.needed_seconds - worked) - MARGIN_SECONDS
+        until = min(self.until, self.next_until())
+        return until - now - max(0.0, self.needed_seconds - worked) - MARGIN_SECONDS
 
 
 class Manners:
@@ -124,10 +127,16 @@ class Manners:
 
     @contextmanager
     def rendering(
-        self, job_id: int, session: RenderSession, until: float, needed_seconds: float
+        self,
+        job_id: int,
+        session: RenderSession,
+        until: float,
+        needed_seconds: float,
+        *,
+        next_until: Callable[[], float] = lambda: math.inf,
     ) -> Iterator[Rendering]:
         """While one render is under way, it may be paused."""
-        render = Rendering(job_id, session, until, needed_seconds, self._monotonic())
+        render = Rendering(job_id, session, until, needed_seconds, self._monotonic(), next_until)
         self._renders.append(render)
         try:
             yield render

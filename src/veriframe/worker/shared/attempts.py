@@ -47,6 +47,10 @@ class Attempts:
         """Returns the attempts whose stage is not an end."""
         return list(self._live.values())
 
+    def claimed(self) -> Sequence[int]:
+        """Returns the jobs under a lease, in order."""
+        return sorted(attempt.job_id for attempt in self._live.values() if attempt.stage.holds_claim)
+
     async def start(self, attempt: Attempt) -> Attempt:
         """Adds a new attempt. Returns it with its number in the journal."""
         starting = asyncio.ensure_future(self._journal.start(attempt))

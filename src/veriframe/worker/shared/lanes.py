@@ -1,15 +1,26 @@
-"""Lanes: how many jobs may be at one kind of work at the same time, and how busy the renderer is."""
+"""Lanes: how many jobs may be at one kind of work at the same time, and how busy the renderer is.
+
+A job that waits for a renderer may be let on without a place, to follow one that renders: it is claimed
+meanwhile, and gets that very place.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
+from veriframe.model.attempt.attempt import Attempt
+from veriframe.worker.shared.places import Places, fits_as_well
+
 FETCHES = 16
 """The most scenes that are fetched at once. One that does not arrive costs a connection, not a render."""
+
+CHUNK_BEFORE = "the chunk before it"
+"""What a job waits for that follows another."""
 
 
 class Lane(StrEnum):
@@ -30,56 +41,19 @@ def inspections(capacity: int) -> int:
 
 
 @dataclass(eq=False, slots=True)
-class _Waiting:
-    """One who waits. `fits` says whether the place would suit it now better than others."""
+class Render:
+    """A render under way, and how many of its frames are missing.
 
-    is_in_a_hurry: bool
-    fits: Callable[[], bool]
-    place: asyncio.Future[None]
+    `until` is when it should end for the sake of a claim that follows, by the monotonic clock.
+    """
+
+    attempt: Attempt
+    frames_left: int
+    until: float = math.inf
 
 
-def _fits_as_well() -> bool:
+def _follows_none(render: Render) -> bool:
     return False
-
-
-class _Places:
-    """Places that are given in turn, to those who are in a hurry first."""
-
-    def __init__(self, size: int) -> None:
-        self._free = size
-        self._waiting: list[_Waiting] = []
-
-    @property
-    def is_full(self) -> bool:
-        """Whether there is none."""
-        return not self._free
-
-    async def enter(self, in_a_hurry: bool, fits: Callable[[], bool]) -> None:
-        """Takes a place, as soon as there is one."""
-        if self._free:
-            self._free -= 1
-            return
-        mine = _Waiting(in_a_hurry, fits, asyncio.get_running_loop().create_future())
-        self._waiting.append(mine)
-        try:
-            await mine.place
-        except asyncio.CancelledError:
-            if mine in self._waiting:
-                self._waiting.remove(mine)
-            elif not mine.place.cancelled():
-                self.leave()
-            raise
-
-    def leave(self) -> None:
-        """Gives a place back: to the next who waits, if there is one."""
-        waiting = [one for one in self._waiting if not one.place.done()]
-        if not waiting:
-            self._free += 1
-            return
-        # Of equals, the first is the one who has waited longest.
-        first = max(waiting, key=lambda one: (one.is_in_a_hurry, one.fits()))
-        self._waiting.remove(first)
-        first.place.set_result(None)
 
 
 class Lanes:
@@ -95,16 +69,17 @@ class Lanes:
             Lane.AGAIN: 1,
         }
         self.capacity, self._clock = capacity, clock
-        self._places = {lane: _Places(size) for lane, size in sizes.items()}
+        self._places = {lane: Places(size) for lane, size in sizes.items()}
         self._rendering, self._since, self._busy_seconds, self._began = 0, 0.0, 0.0, clock()
+        self._in_use = list[Place]()
 
     @asynccontextmanager
-    async def place(self, on_wait: Callable[[str], None]) -> AsyncIterator[Place]:
+    async def place(self, job_id: int, on_wait: Callable[[int, str], None]) -> AsyncIterator[Place]:
         """Yields a job's place, in no lane yet; leaves its lane at the end.
 
-        `on_wait` receives the name of the place that is waited for, and an empty text when there is one.
+        `on_wait` receives the job and what it waits for, and an empty text when it goes on.
         """
-        place = Place(self, on_wait)
+        place = Place(self, job_id, on_wait)
         try:
             yield place
         finally:
@@ -121,12 +96,18 @@ class Lanes:
             self.leave(lane)
 
     async def enter(
-        self, lane: Lane, *, in_a_hurry: bool = False, fits: Callable[[], bool] = _fits_as_well
-    ) -> None:
-        """Takes a place, as soon as there is one."""
-        await self._places[lane].enter(in_a_hurry, fits)
-        if lane is Lane.RENDER:
+        self,
+        lane: Lane,
+        *,
+        in_a_hurry: bool = False,
+        fits: Callable[[], bool] = fits_as_well,
+        follow: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """Takes a place, as soon as there is one. Returns False if `follow` has made it unnecessary."""
+        has_place = await self._places[lane].enter(in_a_hurry, fits, follow)
+        if lane is Lane.RENDER and has_place:
             self._count(1)
+        return has_place
 
     def leave(self, lane: Lane) -> None:
         """Gives a place back."""
@@ -137,6 +118,20 @@ class Lanes:
     def is_full(self, lane: Lane) -> bool:
         """Whether one more job would have to wait."""
         return self._places[lane].is_full
+
+    @property
+    def rendering(self) -> Collection[int]:
+        """The jobs that have a renderer."""
+        return {place.job_id for place in self._in_use}
+
+    @property
+    def following(self) -> Collection[int]:
+        """The jobs that get the renderer of another one next: at most one for each."""
+        return {place.next.job_id for place in self._in_use if place.next is not None}
+
+    def let_follow(self) -> None:
+        """Lets those who wait for a renderer follow a render, if they may now."""
+        self._places[Lane.RENDER].let_follow()
 
     @property
     def busy_percent(self) -> float:
@@ -152,36 +147,111 @@ class Lanes:
 
 
 class Place:
-    """The place of one job: in one lane at a time, or in none."""
+    """The place of one job: in one lane at a time, or in none. It may follow another into its renderer."""
 
-    def __init__(self, lanes: Lanes, on_wait: Callable[[str], None]) -> None:
-        self._lanes, self._on_wait = lanes, on_wait
+    def __init__(self, lanes: Lanes, job_id: int, on_wait: Callable[[int, str], None]) -> None:
+        self.job_id, self._lanes, self._on_wait = job_id, lanes, on_wait
         self.lane: Lane | None = None
         self.is_held = False
         """Whether the present place is kept until there is one in the next lane."""
+        self.next: Place | None = None
+        """Who gets this renderer next."""
+        self._render: Render | None = None
+        self._before: Place | None = None
+        self._handed_over = asyncio.Event()
+
+    @property
+    def follows(self) -> bool:
+        """Whether it is let on without a place, and gets that of another."""
+        return self._before is not None
+
+    def has_to_wait(self, lane: Lane | None) -> bool:
+        """Whether there is no place for it in this lane now."""
+        return lane is not None and lane is not self.lane and (self.follows or self._lanes.is_full(lane))
 
     async def change(
-        self, lane: Lane | None, *, in_a_hurry: bool = False, fits: Callable[[], bool] = _fits_as_well
+        self,
+        lane: Lane | None,
+        *,
+        in_a_hurry: bool = False,
+        fits: Callable[[], bool] = fits_as_well,
+        follows: Callable[[Render], bool] = _follows_none,
     ) -> None:
-        """Goes over to another lane, as soon as there is a place in it.
+        """Goes over to another lane, as soon as there is a place in it; or goes on to follow a render.
 
         `in_a_hurry`: before others. `fits` is asked when a place is free: who fits comes before who does not.
+        `follows` is asked as renders progress, and says whether this job may be the next of one.
         """
-        if lane is self.lane:
+        if lane is self.lane and not self.follows:
+            return
+        if self.follows and lane is Lane.RENDER:
+            await self._waiting_for(CHUNK_BEFORE, self._handed_over.wait())
             return
         if not self.is_held:
             self.leave()
         if lane is not None:
-            if waits := self._lanes.is_full(lane):
-                self._on_wait(lane.value)
-            await self._lanes.enter(lane, in_a_hurry=in_a_hurry, fits=fits)
-            if waits:
-                self._on_wait("")
-            self.leave()
-        self.lane = lane
+            entering = self._lanes.enter(
+                lane, in_a_hurry=in_a_hurry, fits=fits, follow=lambda: self._follow(follows)
+            )
+            what = lane.value if self._lanes.is_full(lane) else ""
+            if not await self._waiting_for(what, entering):
+                return
+        self._leave_lane()
+        self._enter(lane)
+
+    def note_render(self, attempt: Attempt, frames_left: int) -> Render:
+        """Notes what is rendered here, and how much of it is left: another job may follow it."""
+        if self._render is None:
+            self._render = Render(attempt, frames_left)
+        self._render.frames_left = frames_left
+        self._lanes.let_follow()
+        return self._render
+
+    def needs_by(self, until: float) -> None:
+        """Asks the one before it to end by then, by the monotonic clock. Its render is not paused beyond."""
+        if self._before is not None and self._before._render is not None:
+            self._before._render.until = until
 
     def leave(self) -> None:
-        """Leaves the present lane."""
-        if self.lane is not None:
-            self._lanes.leave(self.lane)
-        self.lane, self.is_held = None, False
+        """Leaves the present lane, or follows no longer."""
+        if self._before is not None:
+            self.needs_by(math.inf)
+            self._before.next, self._before = None, None
+            self._lanes.let_follow()
+        self._leave_lane()
+
+    def _follow(self, may_follow: Callable[[Render], bool]) -> bool:
+        """Becomes the next of the first render that it may follow, if there is one."""
+        for before in self._lanes._in_use:
+            if before.next is None and before._render is not None and may_follow(before._render):
+                self._leave_lane()
+                before.next, self._before = self, before
+                return True
+        return False
+
+    def _enter(self, lane: Lane | None) -> None:
+        self.lane = lane
+        if lane is Lane.RENDER:
+            self._lanes._in_use.append(self)
+
+    def _leave_lane(self) -> None:
+        """Gives its place back, or to the next."""
+        lane, after = self.lane, self.next
+        self.lane, self.is_held, self.next, self._render = None, False, None, None
+        if lane is Lane.RENDER:
+            self._lanes._in_use.remove(self)
+        if after is not None:
+            after._before = None
+            after._enter(lane)
+            after._handed_over.set()
+        elif lane is not None:
+            self._lanes.leave(lane)
+
+    async def _waiting_for(self, what: str, coming: Awaitable[bool]) -> bool:
+        """Says what it waits for meanwhile, if that is anything."""
+        if what:
+            self._on_wait(self.job_id, what)
+        outcome = await coming
+        if what:
+            self._on_wait(self.job_id, "")
+        return outcome

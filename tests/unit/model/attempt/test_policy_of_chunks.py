@@ -66,6 +66,30 @@ def test_a_chunk_that_is_too_slow_here_is_left(seconds: float, is_left: bool) ->
     assert POLICY.objection(a_job(), NOW, CHUNK) == ""
 
 
+def test_a_claim_that_waits_for_a_renderer_needs_a_longer_lease() -> None:
+    """fault_321: by the limits of its frames, so that none of them is stopped for it."""
+    backed = POLICY.towards(is_backed=True)
+    shortest = backed.shortest_lease(10, CHUNK)
+    assert backed.shortest_lease(10, CHUNK, 100.0) == shortest + 100
+    job = a_job(lease_seconds=shortest + 100)
+    assert backed.task_objection(job, CHUNK, Pace(1.0), 100.0) == ""
+    assert backed.task_objection(job, CHUNK, Pace(1.0), 101.0) != ""
+    # A creator who has not paid: it is loaded, at least, before its release costs more than half.
+    kept = POLICY.reserve(CHUNK)
+    assert POLICY.shortest_lease(10, CHUNK, 1000.0) == math.ceil(2 * (1060 + kept.decoding + kept.sending))
+
+
+@pytest.mark.parametrize("frames", [1, 10])
+def test_what_a_claim_waits_counts_at_the_pace_seen_here(frames: int) -> None:
+    """fault_321: half of the lease is for the wait and the render, so that a release costs no more."""
+    task = replace(CHUNK, frames=tuple(range(frames)))
+    kept = POLICY.reserve(task)
+    most = 0.5 * 3600 - kept.decoding - kept.sending
+    pace = Pace(5.0, loading_seconds=60)
+    assert POLICY.task_objection(a_job(), task, pace, most - pace.seconds(frames)) == ""
+    assert POLICY.task_objection(a_job(), task, pace, most - pace.seconds(frames) + 1) != ""
+
+
 def test_a_chunk_may_not_take_long_by_its_limits() -> None:
     """fault_127: for a creator who has not paid, a thousand frames may not burn days in one chunk."""
     policy = replace(POLICY, new_creator_chunk_seconds=360.0, chunk_seconds=720.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -116,6 +117,21 @@ async def test_a_render_without_time_to_spare_is_not_paused() -> None:
     with manners.rendering(7, session, machine.clock.seconds + NEEDED + 20, NEEDED):
         await manners.look()
     assert session.paused == []
+
+
+async def test_a_claim_that_waits_for_a_render_shortens_its_pauses() -> None:
+    """fault_322: it is asked at each look, since the claim may come while the render is paused."""
+    machine, session = Machine(minute=NOON), a_session()
+    manners, began, ends = machine.manners("22:00-07:00"), machine.clock.seconds, [math.inf]
+    with manners.rendering(7, session, began + LEASE, NEEDED, next_until=lambda: ends[0]):
+        await manners.look()
+        assert session.paused == [True]
+        ends[0] = began + NEEDED + MARGIN_SECONDS + 1
+        await manners.look()
+        assert session.paused == [True]
+        machine.clock.seconds += 1
+        await manners.look()
+        assert session.paused == [True, False]
 
 
 async def test_a_finished_frame_leaves_more_time_to_pause() -> None:

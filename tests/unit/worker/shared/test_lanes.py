@@ -7,10 +7,11 @@ import asyncio
 import pytest
 from tests.unit.worker.clock import ManualClock
 
-from veriframe.worker.shared.lanes import FETCHES, Lane, Lanes, inspections
+from veriframe.model.attempt.attempt import Attempt
+from veriframe.worker.shared.lanes import CHUNK_BEFORE, FETCHES, Lane, Lanes, Render, inspections
 
 
-def silent(what: str) -> None:
+def silent(job_id: int, what: str) -> None:
     """Ignores what is waited for."""
 
 
@@ -39,7 +40,7 @@ async def test_a_job_that_waits_holds_no_place() -> None:
     """A fetched scene that waits for its inspection keeps no other from being fetched."""
     lanes, waits = Lanes(1, ManualClock()), list[str]()
     await lanes.enter(Lane.RENDER)
-    async with lanes.place(waits.append) as place:
+    async with lanes.place(7, lambda job_id, what: waits.append(what)) as place:
         await place.change(Lane.INSPECT)
         assert lanes.is_full(Lane.INSPECT)
         going_on = asyncio.create_task(place.change(Lane.RENDER))
@@ -57,7 +58,7 @@ async def test_a_held_place_is_kept_until_there_is_one_in_the_next_lane() -> Non
     """Its scene stays open, so the next one is not inspected before it has its turn."""
     lanes = Lanes(1, ManualClock())
     await lanes.enter(Lane.RENDER)
-    async with lanes.place(silent) as place:
+    async with lanes.place(1, silent) as place:
         await place.change(Lane.INSPECT)
         place.is_held = True
         going_on = asyncio.create_task(place.change(Lane.RENDER))
@@ -110,7 +111,7 @@ async def test_a_cancelled_wait_takes_no_place(lane: Lane) -> None:
         await lanes.enter(lane)
 
     async def work() -> None:
-        async with lanes.place(silent) as place:
+        async with lanes.place(1, silent) as place:
             await place.change(lane)
 
     waiting = asyncio.create_task(work())
@@ -126,7 +127,7 @@ async def test_the_busy_share_is_that_of_the_renderers_places() -> None:
     clock = ManualClock()
     lanes = Lanes(2, clock)
     clock.seconds += 10
-    async with lanes.place(silent) as place:
+    async with lanes.place(1, silent) as place:
         await place.change(Lane.INSPECT)
         await place.change(Lane.RENDER)
         clock.seconds += 10
@@ -163,3 +164,108 @@ async def test_who_fits_comes_before_who_has_waited_longer() -> None:
         fitting.add("same scene")
         lanes.leave(Lane.RENDER)
     assert order == ["claimed", "same scene", "old"]
+
+
+def any_render(render: Render) -> bool:
+    """Follows every render."""
+    return True
+
+
+async def test_one_may_follow_a_render_into_its_place() -> None:
+    """fault_320: it goes on at once, holds no place, and gets that very one; a second has to wait."""
+    lanes, waits = Lanes(1, ManualClock()), list[str]()
+    attempt = Attempt(job_id=1, asset_cid="a", reward_fri=1)
+    async with (
+        lanes.place(1, silent) as before,
+        lanes.place(2, lambda job_id, what: waits.append(what)) as place,
+        lanes.place(3, silent) as other,
+    ):
+        await before.change(Lane.RENDER)
+        await place.change(Lane.INSPECT)
+        place.is_held = True
+        going_on = asyncio.create_task(place.change(Lane.RENDER, follows=any_render))
+        await asyncio.sleep(0)
+        assert (waits, place.lane) == (["a renderer"], Lane.INSPECT)
+        before.note_render(attempt, 3)
+        await going_on
+        assert (place.lane, place.follows, lanes.is_full(Lane.INSPECT)) == (None, True, False)
+        assert (lanes.rendering, lanes.following) == ({1}, {2})
+        third = asyncio.create_task(other.change(Lane.RENDER, follows=any_render))
+        entering = asyncio.create_task(place.change(Lane.RENDER, in_a_hurry=True))
+        await asyncio.sleep(0)
+        assert not third.done()
+        assert not entering.done()
+        assert waits == ["a renderer", "", CHUNK_BEFORE]
+        await before.change(None)
+        await entering
+        assert (lanes.rendering, lanes.following, place.lane) == ({2}, set(), Lane.RENDER)
+        assert lanes.is_full(Lane.RENDER)
+        third.cancel()
+    assert not lanes.is_full(Lane.RENDER)
+
+
+async def test_nobody_goes_ahead_of_a_job_that_waits_under_its_lease() -> None:
+    """It is claimed already, such as after a restart."""
+    lanes = Lanes(1, ManualClock())
+    attempt = Attempt(job_id=1, asset_cid="a", reward_fri=1)
+    async with (
+        lanes.place(1, silent) as before,
+        lanes.place(2, silent) as claimed,
+        lanes.place(3, silent) as place,
+    ):
+        await before.change(Lane.RENDER)
+        waiting = asyncio.create_task(claimed.change(Lane.RENDER, in_a_hurry=True))
+        going_on = asyncio.create_task(place.change(Lane.RENDER, follows=any_render))
+        await asyncio.sleep(0)
+        before.note_render(attempt, 3)
+        await asyncio.sleep(0)
+        assert not going_on.done()
+        before.leave()
+        await waiting
+        claimed.note_render(attempt, 3)
+        await going_on
+        assert lanes.following == {3}
+
+
+async def test_who_follows_no_longer_gets_no_place() -> None:
+    """fault_320: its claim was lost or released. The render need not end for it any more."""
+    lanes = Lanes(1, ManualClock())
+    attempt = Attempt(job_id=1, asset_cid="a", reward_fri=1)
+    async with lanes.place(1, silent) as before:
+        await before.change(Lane.RENDER)
+        render = before.note_render(attempt, 3)
+        async with lanes.place(2, silent) as place:
+            await place.change(Lane.RENDER, follows=any_render)
+            place.needs_by(500.0)
+            assert render.until == 500
+        assert (render.until, lanes.following) == (float("inf"), set())
+        async with lanes.place(3, silent) as place:
+            await place.change(Lane.RENDER, follows=any_render)
+            place.needs_by(400.0)
+            await place.change(None)
+            assert (render.until, place.follows) == (float("inf"), False)
+    assert not lanes.is_full(Lane.RENDER)
+
+
+async def test_who_may_follow_and_is_cancelled_in_the_same_moment_frees_nothing() -> None:
+    """It had no place to give back; another one may follow."""
+    lanes = Lanes(1, ManualClock())
+    attempt = Attempt(job_id=1, asset_cid="a", reward_fri=1)
+
+    async def work(job_id: int) -> None:
+        async with lanes.place(job_id, silent) as place:
+            await place.change(Lane.RENDER, follows=any_render)
+            await asyncio.Event().wait()
+
+    async with lanes.place(1, silent) as before:
+        await before.change(Lane.RENDER)
+        second, third = (asyncio.create_task(work(job_id)) for job_id in (2, 3))
+        await asyncio.sleep(0)
+        before.note_render(attempt, 3)
+        assert lanes.following == {2}
+        second.cancel()
+        await asyncio.wait([second])
+        assert (lanes.following, lanes.rendering, lanes.is_full(Lane.RENDER)) == ({3}, {1}, True)
+        third.cancel()
+        await asyncio.wait([third])
+    assert not lanes.is_full(Lane.RENDER)

@@ -50,7 +50,7 @@ PRICE_SECONDS = 60.0
 
 
 TOGETHER_SECONDS = 0.01
-"""How long a creator's decision waits for others on the same order, which are made at the same time."""
+"""How long a creator's decision, or a claim, waits for others that come at the same time."""
 
 
 class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
@@ -58,7 +58,7 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
 
     `class_hashes` are those of our contract's builds: money is sent to no other class. `max_fee_fri` is the
     most that one transaction may cost. `trust` says how far the nodes are trusted. Submissions and
-    finalizations wait `gather_seconds` for others; claims do not, since they compete with other workers'.
+    finalizations wait `gather_seconds` for others; claims hardly do, since they compete with other workers'.
     """
 
     def __init__(  # noqa: PLR0913 - its parts
@@ -81,7 +81,7 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
         self._price: tuple[float, int] | None = None
         self._turn = asyncio.Lock()
         claiming = WitnessedSnapshots(self.move_snapshot, self.trust.clock, self.trust.witnesses)
-        self._claims = MoveBatcher(self._turn, self._moves(CLAIM, claiming.read).make)
+        self._claims = MoveBatcher(self._turn, self._moves(CLAIM, claiming.read).make, TOGETHER_SECONDS)
         self._submissions, self._ends, self._acceptances, self._cancellations = (
             MoveBatcher(self._turn, self._moves(kind, self.move_snapshot).make, seconds)
             for kind, seconds in (

@@ -154,28 +154,39 @@ async def test_a_claim_leaves_money_for_later_fees(clients: Clients) -> None:
 
 
 async def test_waiting_claims_are_sent_together(clients: Clients) -> None:
-    """The first at once; those that wait in the meantime in one plural call."""
+    """Those of the same moment in one plural call; those that wait in the meantime in the next."""
     await clients.posted(jobs=5)
     worker, sender = clients.as_account(WORKER), clients.senders[WORKER]
-    await asyncio.gather(*(worker.claim(job_id) for job_id in range(1, 6)))
-    assert sender.sent == [
-        ["approve", "deposit", "claim_job"],
-        ["approve", "deposit", "claim_jobs"],
-    ]
+    later = list[asyncio.Task[int]]()
+
+    async def claim_more() -> None:
+        if not later:
+            later.extend(asyncio.create_task(worker.claim(job_id)) for job_id in (3, 4, 5))
+            await asyncio.sleep(0.05)
+
+    sender.before = claim_more
+    await asyncio.gather(worker.claim(1), worker.claim(2))
+    await asyncio.gather(*later)
+    assert sender.sent == [["approve", "deposit", "claim_jobs"]] * 2
     assert {job.worker for job in clients.shared.jobs.values()} == {WORKER}
 
 
-async def test_results_are_gathered_but_claims_are_not(clients: Clients) -> None:
+async def test_results_are_gathered_and_claims_are_not_kept_waiting(clients: Clients) -> None:
     """Other workers compete for a claim. Nobody else can submit its result, or be paid for it."""
     await clients.posted(jobs=5)
-    worker, sender = clients.as_account(WORKER, gather_seconds=0.01), clients.senders[WORKER]
-    await asyncio.gather(*(worker.claim(job_id) for job_id in range(1, 6)))
-    await asyncio.gather(*(worker.submit_result(job_id, CID) for job_id in range(1, 6)))
+    worker, sender = clients.as_account(WORKER, gather_seconds=0.2), clients.senders[WORKER]
+    await asyncio.gather(*(worker.claim(job_id) for job_id in range(1, 5)))
+    submissions = [asyncio.create_task(worker.submit_result(job_id, CID)) for job_id in range(1, 4)]
+    await asyncio.sleep(0)
+    # It came later, and goes first.
+    await worker.claim(5)
+    submissions.append(asyncio.create_task(worker.submit_result(4, CID)))
+    await asyncio.gather(*submissions)
     clients.shared.now += 60
-    await asyncio.gather(*(worker.finalize(job_id) for job_id in range(1, 6)))
+    await asyncio.gather(*(worker.finalize(job_id) for job_id in range(1, 5)))
     assert [names[-1] for names in sender.sent] == [
-        "claim_job",
         "claim_jobs",
+        "claim_job",
         "submit_results",
         "finalize_jobs",
     ]
@@ -187,16 +198,15 @@ async def test_a_job_that_a_plural_call_skips_is_refused_by_its_rule(clients: Cl
     worker, sender = clients.as_account(WORKER), clients.senders[WORKER]
 
     async def claim_first() -> None:
-        if "claim_jobs" in sender.sent[-1]:
-            await FakeRegistry(0xE, clients.shared, wallet_fri=B).claim(2)
+        await FakeRegistry(0xE, clients.shared, wallet_fri=B).claim(2)
 
     sender.before = claim_first
     claims = (worker.claim(1), worker.claim(2), worker.claim(3))
     outcomes = await asyncio.gather(*claims, return_exceptions=True)
     # fault_89: the fee of 5 is shared, also by the skipped one.
-    assert [getattr(outcome, "rule", outcome) for outcome in outcomes] == [5, "NOT_OPEN", 3]
-    assert [getattr(outcome, "fee_fri", 0) for outcome in outcomes] == [0, 3, 0]
-    assert [names[-1] for names in sender.sent] == ["claim_job", "claim_jobs"]
+    assert [getattr(outcome, "rule", outcome) for outcome in outcomes] == [2, "NOT_OPEN", 2]
+    assert [getattr(outcome, "fee_fri", 0) for outcome in outcomes] == [0, 2, 0]
+    assert [names[-1] for names in sender.sent] == ["claim_jobs"]
 
 
 async def test_a_move_that_was_made_after_all_is_not_refused(clients: Clients) -> None:
