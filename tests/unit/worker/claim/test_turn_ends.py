@@ -178,3 +178,22 @@ async def test_a_store_that_is_away_does_not_lose_the_claim_ahead(bench: Bench) 
         await reach(bench, Stage.VALIDATED, Stage.VALIDATED)
         bench.store.fault = None
         await reach(bench, SUBMITTED, SUBMITTED)
+
+
+async def test_a_scene_that_was_inspected_again_does_not_stay_open_for_a_claim_ahead(bench: Bench) -> None:
+    """After a restart the second chunk opens it once more; it is rendered in the Blender of the first."""
+    await post_bundle(bench)
+    async with at_work(bench.service(idle_seconds=0.01)):
+        await reach(bench, CLAIMED, CHECKED)
+    # As if the first had been killed before it saw the second chunk.
+    bench.journal.tries = {n: one for n, one in bench.journal.tries.items() if one.stage is CLAIMED}
+    stepped(bench).renders.clear()
+    async with at_work(bench.service(idle_seconds=0.01)):
+        await reach(bench, CLAIMED, CHECKED)
+        assert bench.renderer.sessions == 2
+        stepped(bench).let(1)
+        await reach(bench, CLAIMED, CLAIMED)
+        assert bench.renderer.sessions == 1
+        stepped(bench).let(9)
+        await reach(bench, SUBMITTED, SUBMITTED)
+    assert len({session for session, _, _ in stepped(bench).renders}) == 1
