@@ -29,6 +29,7 @@ COMMANDS = {
     ),
     "order": ("veriframe.cli.order:app", "Have scenes and animations rendered, and get their frames."),
     "job": ("veriframe.cli.job:app", "Post scenes, follow their jobs, fetch and accept results."),
+    "verify": ("veriframe.cli.verification.verify:verify", "Prove results right by rendering parts again."),
     "arbiter": ("veriframe.cli.arbiter.command:arbiter", "Decide the disputes that name an account."),
     "scene": ("veriframe.cli.scene:app", "Check or render a scene without a job."),
     "account": ("veriframe.cli.account:app", "An account's key and money."),

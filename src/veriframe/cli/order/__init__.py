@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from veriframe.cli.order import creating, deciding, fetching, filming, reading, watching
+from veriframe.cli.order import creating, deciding, fetching, filming, reading, verifying, watching
 
 app = typer.Typer(
     help="Have scenes and animations rendered: post them, watch them, get frames and film.",
@@ -14,6 +14,7 @@ app.command()(creating.create)
 app.command("list")(reading.list_orders)
 app.command("show")(reading.show_order)
 app.command()(watching.watch)
+app.command()(verifying.verify)
 app.command()(fetching.fetch)
 app.command()(filming.film)
 app.command()(deciding.accept)
