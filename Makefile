@@ -10,7 +10,7 @@ SIDE_BY_SIDE := -n $(JOBS) --dist worksteal
 # Both must find the tests in one order, whatever sets they come from.
 export PYTHONHASHSEED := $(shell date +%s)
 
-.PHONY: help setup setup-dev demo demo-real demo-film test thorough check lint nodes contracts bench bench-ipfs bench-chain bench-against image wheel scenes pictures screen-picture security-table fees requirements clean bench-estimates bench-verification production calibration cheats
+.PHONY: help setup setup-dev demo demo-real demo-film test thorough check lint nodes contracts bench bench-ipfs bench-chain bench-against image wheel scenes pictures screen-picture security-table fees requirements clean bench-estimates bench-verification production calibration cheats honest
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,8 +76,11 @@ calibration: setup-dev scenes ## Measure the rule of verification over all scene
 	@$(BIN)/python -m benchmarks.calibration
 	@$(BIN)/python -m benchmarks.calibration --small
 
-cheats: setup-dev ## Publish cheats, count the tiles that find them, and update docs/verification.md: minutes
+cheats: setup-dev nodes ## Publish cheats on a devnet, count the tiles that find them, and update docs/verification.md: minutes
 	@$(BIN)/python -m tests.integration.verification.table
+
+honest: setup-dev ## Verify honest results of many kinds, and update docs/verification.md: minutes
+	@$(BIN)/python -m tests.integration.verification.honest_table
 
 bench-against: setup-dev ## Compare this worker with that of REV=…, an earlier revision: an hour, or minutes with FLAGS=--quick
 	@tools/nodes >/dev/null

@@ -111,10 +111,14 @@ class Devnet:
 
 
 @contextmanager
-def devnet(*, full_archive: bool = False, on_demand: bool = False) -> Iterator[Devnet]:
-    """Starts a new chain. `full_archive`: allow reorgs. `on_demand`: only `create_block` adds blocks."""
+def devnet(*, full_archive: bool = False, on_demand: bool = False, accounts: int = 6) -> Iterator[Devnet]:
+    """Starts a new chain. `full_archive`: allow reorgs. `on_demand`: only `create_block` adds blocks.
+
+    `accounts`: how many test accounts there are.
+    """
     program = find("starknet-devnet")
-    command = [program, "--host", "127.0.0.1", "--port", "0", "--seed", str(DEVNET_SEED), "--accounts", "6"]
+    command = [program, "--host", "127.0.0.1", "--port", "0"]
+    command += ["--seed", str(DEVNET_SEED), "--accounts", str(accounts)]
     command += ["--state-archive-capacity", "full"] if full_archive else []
     command += ["--block-generation-on", "demand"] if on_demand else []
     with tempfile.TemporaryDirectory(prefix="devnet-") as folder:

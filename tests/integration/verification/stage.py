@@ -11,10 +11,9 @@ import numpy as np
 import OpenEXR
 from numpy.typing import NDArray
 from PIL import Image
-from tests.integration.verification.lab import Scene
+from tests.integration.verification.works import Scene
 
 from veriframe.model.bundle.job_file import Bundle
-from veriframe.model.bundle.manifest import Manifest, root_of
 from veriframe.model.rendering.frames import Frame, ImageFormat, frame_file, proof_file
 from veriframe.model.rendering.overrides import Overrides
 
@@ -55,7 +54,11 @@ DENOISED = replace(
 STILL = Scene(replace(PLAIN, frames=(1,), chunk=1), LOOK)
 FRAMES = Scene(PLAIN, LOOK)
 SMOOTH = Scene(replace(DENOISED, frames=(1,), chunk=1), LOOK)
-OTHER = Scene(STILL.bundle, LOOK + "cube.scale.z = 1.05")
+LARGER = Scene(STILL.bundle, LOOK + "cube.scale.z = 1.05")
+OTHER = Scene(
+    STILL.bundle,
+    LOOK + "cube.hide_render = True; bpy.ops.mesh.primitive_monkey_add(size=2.5)",
+)
 MOVED = Scene(STILL.bundle, LOOK + "scene.camera.location.x += 0.01")
 MANY = Scene(
     replace(
@@ -123,9 +126,3 @@ def darken_png(out: Path) -> None:
 def doubled(plane: Plane) -> Plane:
     """A picture of twice the width and height."""
     return plane.repeat(2, axis=0).repeat(2, axis=1)
-
-
-def rehashed(manifest: Manifest, **changes: Any) -> Manifest:
-    """A manifest with a first frame that is changed, and the root that belongs to it."""
-    frames = (replace(manifest.frames[0], **changes), *manifest.frames[1:])
-    return replace(manifest, frames=frames, root=root_of(frames))

@@ -1,7 +1,7 @@
 """The table of cheats in docs/verification.md: `make cheats`, some minutes.
 
-Each cheat is rendered once, and all its tiles are compared with the honest ones; then tiles are drawn by the
-hashes of 20 blocks.
+Each cheat is published by a worker of its own through the real contract on a devnet. The verifier compares
+all its tiles; then tiles are drawn by the hashes of the next 20 blocks of that chain.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import statistics
 import tempfile
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,111 +18,113 @@ import numpy as np
 import OpenEXR
 from numpy.typing import NDArray
 from PIL import Image
-from tests.integration.verification.cheats import CHEATS, Cheat
-from tests.integration.verification.lab import Lab, Work, embedded
+from tests.integration.verification import page
+from tests.integration.verification.chains import NOT_WORKERS
+from tests.integration.verification.cheat import Cheat, Found, judged
+from tests.integration.verification.cheats import CHEATS
+from tests.integration.verification.lab import Lab, on_devnet
+from tests.integration.verification.works import Work
+from tests.nodes import devnet
 
-from veriframe.model.rendering.frames import Region, proof_file, tiles_file
-from veriframe.model.verification import rule
+from veriframe.model.bundle.chunks import whole_region
+from veriframe.model.registry.job import Job
 from veriframe.model.verification.draw import draw_tiles, seed_of
-from veriframe.model.verification.rule import Answer
+from veriframe.model.verification.findings import Conclusion, FrameFinding, Request, Subject
 from veriframe.model.verification.tiles import TileGrid
 from veriframe.ports.renderer import Kernel
 from veriframe.verifier import comparing
 from veriframe.verifier.crops import part_of
 
-PAGE = Path(__file__).parents[3] / "docs" / "verification.md"
-BEGIN, END = "<!-- cheats: begin -->", "<!-- cheats: end -->"
-BLOCKS = range(20)
+DRAWS = 20
 
-Pixels = NDArray[np.float32]
+HEAD = (
+    "cheat",
+    "the worker's class",
+    "conclusion",
+    "found by",
+    "tiles that are wrong",
+    "drawn until the first of them: median",
+    f"most, of {DRAWS} draws",
+)
+
+CLASSES = {Kernel.BEST: "the verifier's", Kernel.SSE: "another"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A cheat: how many of its tiles are called wrong, and how many are drawn until the first of them."""
+    """A cheat: how many of its tiles are wrong, and how many are drawn until the first of them.
 
-    name: str
-    by_rule: bool
-    tiles: int
-    wrong: int
-    drawn: tuple[int, ...]
+    `tiles` is 0 if it is found without comparing any.
+    """
+
+    cheat: Cheat
+    kernel: Kernel
+    conclusion: Conclusion
+    tiles: int = 0
+    wrong: int = 0
+    drawn: tuple[int, ...] = ()
 
     def cells(self) -> tuple[str, ...]:
         """The row, as it is shown."""
-        if not self.drawn:
-            return self.name, "by the rule" if self.by_rule else "exactly", f"0 of {self.tiles}", "", ""
-        median, most = statistics.median(self.drawn), max(self.drawn)
-        return (
-            self.name,
-            "by the rule" if self.by_rule else "exactly",
-            f"{self.wrong} of {self.tiles}",
-            f"{median:g}",
-            f"{most}",
-        )
+        found = "" if self.tiles and not self.wrong else self.cheat.found.value
+        share = f"{self.wrong} of {self.tiles}" if self.tiles else ""
+        draws = (f"{statistics.median(self.drawn):g}", str(max(self.drawn))) if self.drawn else ("", "")
+        return (self.cheat.name, CLASSES[self.kernel], str(self.conclusion), found, share, *draws)
 
 
 async def row(lab: Lab, cheat: Cheat, kernel: Kernel) -> Row:
-    """Make a cheat and compare all its tiles."""
+    """Publish a cheat and verify all its tiles."""
     job, work = await cheat.make(lab, kernel)
-    honest = await lab.honest(cheat.scene)
-    number = honest.task.frames[-1]
-    width, height = honest.opened.size
-    grid = TileGrid(width, height)
-    by_rule = kernel is Kernel.SSE
-    wrong = await (_rejected if by_rule else _unequal)(lab, cheat, work, number, grid)
-    wrong |= _other_pictures(honest, work, number, grid) if not by_rule else set()
-    picture, here = _picture(work, number), Region(left=0, top=0, width=width, height=height)
+    resolution, number = cheat.scene.bundle.overrides.resolution, work.frames[-1][0].number
+    assert resolution is not None
+    grid = TileGrid(*resolution)
+    if cheat.found is not Found.TILES:
+        finding = await judged(lab, cheat, job)
+        return Row(cheat=cheat, kernel=kernel, conclusion=finding.conclusion)
+    finding = await judged(lab, cheat, job, Request(tiles=grid.count, every=True))
+    (frame,) = (one for one in finding.frames if one.number == number)
+    wrong = wrong_tiles(frame, grid.count)
+    drawn = await draws(lab, job, work, number, wrong) if wrong else ()
+    return Row(
+        cheat=cheat,
+        kernel=kernel,
+        conclusion=finding.conclusion,
+        tiles=grid.count,
+        wrong=len(wrong),
+        drawn=drawn,
+    )
+
+
+def wrong_tiles(frame: FrameFinding, tiles: int) -> set[int]:
+    """The tiles of a frame that are wrong, if each was compared.
+
+    One whose denoised picture does not look alike has no finding of that picture: the whole has it.
+    """
+    wrong = {one.tile for one in frame.tiles if one.conclusion is Conclusion.WRONG}
+    seen = {one.tile for one in frame.tiles if one.subject is Subject.DELIVERED}
+    noisy = {one.tile for one in frame.tiles if one.subject is Subject.NOISY}
+    assert noisy == set(range(tiles))
+    return noisy & wrong | noisy - seen
+
+
+async def draws(lab: Lab, job: Job, work: Work, number: int, wrong: set[int]) -> tuple[int, ...]:
+    """How many tiles each of the next blocks' hashes draws until the first wrong one."""
+    picture = _picture(work, number)
+    grid = TileGrid(picture.shape[1], picture.shape[0])
+    here = whole_region((grid.width, grid.height))
     flat = [
         tile for tile in range(grid.count) if comparing.is_flat(part_of(picture, grid.region(tile), here))
     ]
-    drawn = []
-    for block in BLOCKS if wrong else ():
-        seed = seed_of(block, job.id, job.result_cid)
+    await lab.chain.add_blocks(DRAWS - 1)  # after that of the submission
+    found = []
+    for block in range(job.submitted_block + 1, job.submitted_block + 1 + DRAWS):
+        seed = seed_of(await lab.chain.hash_of(block), job.id, job.result_cid)
         order = draw_tiles(seed, number, grid.count, flat, grid.count)
-        drawn.append(1 + min(place for place, tile in enumerate(order) if tile in wrong))
-    return Row(name=cheat.name, by_rule=by_rule, tiles=grid.count, wrong=len(wrong), drawn=tuple(drawn))
+        found.append(1 + min(place for place, tile in enumerate(order) if tile in wrong))
+    return tuple(found)
 
 
-async def _unequal(lab: Lab, cheat: Cheat, work: Work, number: int, grid: TileGrid) -> set[int]:
-    """The tiles whose leaves differ."""
-    honest = await lab.honest(cheat.scene)
-    theirs, ours = ((one.folder / tiles_file(number)).read_bytes() for one in (work, honest))
-    return {tile for tile in range(grid.count) if theirs[32 * tile :][:32] != ours[32 * tile :][:32]}
-
-
-async def _rejected(lab: Lab, cheat: Cheat, work: Work, number: int, grid: TileGrid) -> set[int]:
-    """The tiles that the rule rejects."""
-    honest, other = [await lab.honest(cheat.scene, kernel) for kernel in Kernel]
-    early = await lab.honest(cheat.scene, stop_early=rule.STOP_EARLY)
-    pictures = [_noisy(one.folder / proof_file(number)) for one in (honest, other, early, work)]
-    here = Region(left=0, top=0, width=grid.width, height=grid.height)
-    found = set()
-    for tile in range(grid.count):
-        ours, kernel, stopped, theirs = (part_of(one, grid.region(tile), here) for one in pictures)
-        if rule.judge(*comparing.judged(ours, kernel, stopped, theirs)) is Answer.REJECTED:
-            found.add(tile)
-    return found
-
-
-def _other_pictures(honest: Work, work: Work, number: int, grid: TileGrid) -> set[int]:
-    """The tiles of the delivered picture that do not look like the honest ones."""
-    here = Region(left=0, top=0, width=grid.width, height=grid.height)
-    ours, theirs = _picture(honest, number), _picture(work, number)
-    found = set()
-    for tile in range(grid.count):
-        part = grid.region(tile)
-        if not comparing.looks(part_of(ours, part, here), part_of(theirs, part, here)).are_alike:
-            found.add(tile)
-    return found
-
-
-def _noisy(file: Path) -> Pixels:
-    channels = OpenEXR.File(str(file), separate_channels=True).channels()
-    planes = [channel.pixels for name, channel in sorted(channels.items()) if "Noisy" in name]
-    return np.dstack(planes).astype(np.float32)
-
-
-def _picture(work: Work, number: int) -> Pixels:
+def _picture(work: Work, number: int) -> NDArray[np.float32]:
     """A delivered frame."""
     (file,) = (work.folder / one.file for _, one in work.frames if one.number == number)
     if file.suffix == ".png":
@@ -130,35 +134,36 @@ def _picture(work: Work, number: int) -> Pixels:
     return np.dstack([channels[name].pixels for name in "RGB"]).astype(np.float32)
 
 
+def rows_of(cheats: Sequence[Cheat] = CHEATS) -> list[tuple[Cheat, Kernel]]:
+    """What is published, in an order in which each scene is opened once."""
+    scenes = dict.fromkeys(cheat.scene for cheat in cheats)
+    return [
+        (cheat, kernel)
+        for scene in scenes
+        for kernel in Kernel
+        for cheat in cheats
+        if kernel in cheat.kernels and cheat.scene == scene
+    ]
+
+
 async def measure(folder: Path) -> list[Row]:
-    """All rows, those that are found exactly first."""
-    rows = []
-    async with embedded(folder) as lab:
-        for scene in dict.fromkeys(cheat.scene for cheat in CHEATS):
-            for kernel in Kernel:
-                for cheat in CHEATS:
-                    if cheat.drawn and kernel in cheat.kernels and cheat.scene == scene:
-                        rows.append(await row(lab, cheat, kernel))
-                        print(*rows[-1].cells(), sep=" | ", flush=True)  # noqa: T201 - for who runs it
-    return sorted(rows, key=lambda one: one.by_rule)
-
-
-def table(rows: list[Row]) -> str:
-    """The table, as Markdown."""
-    head = (
-        "| cheat | found | tiles that are wrong | drawn until the first of them: median | most, of 20 draws |"
-    )
-    return "\n".join([head, "| --- |" + " --- |" * 4, *(f"| {' | '.join(one.cells())} |" for one in rows)])
+    """All rows: first those of the verifier's class."""
+    wanted, rows = rows_of(), []
+    with devnet(accounts=len(wanted) + NOT_WORKERS) as node:
+        async with on_devnet(node, folder) as lab:
+            for cheat, kernel in wanted:
+                started = time.monotonic()
+                rows.append(await row(lab, cheat, kernel))
+                seconds = f"{time.monotonic() - started:.1f} s"
+                print(*rows[-1].cells(), seconds, sep=" | ", flush=True)  # noqa: T201 - for who runs it
+    return sorted(rows, key=lambda one: (one.kernel is Kernel.SSE, CHEATS.index(one.cheat)))
 
 
 def main() -> None:
     """Measure, and put the table into the page."""
     with tempfile.TemporaryDirectory() as folder:
-        made = table(asyncio.run(measure(Path(folder) / "lab")))
-    page = PAGE.read_text("utf-8")
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n{made}\n{END}{after}", "utf-8")
+        rows = asyncio.run(measure(Path(folder)))
+    page.put("cheats", page.markdown(HEAD, [one.cells() for one in rows]))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.integration.verification.cheats import examine
+from tests.integration.verification.cheat import examine
 from tests.integration.verification.lab import Lab
 from tests.integration.verification.mutants import IN_EVERY_RUN, MUTANTS, RESULTS_BY_NAME, Mutant, planted
 
