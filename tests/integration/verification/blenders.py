@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from tests.integration.verification.lab import LabRenderer
+from tests.integration.verification.setups import Change, OtherProgram
 
-from veriframe.adapters.blender import runtimes
 from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
 from veriframe.model.rendering.frames import RenderLimits
 from veriframe.model.rendering.scene import BlenderVersion
@@ -24,6 +24,14 @@ OLDER, NEXT = "4.5.0", "5.0.1"
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "veriframe" / "blender"
 LIMIT_SECONDS = 1800
+
+_PROOF = '        image.file_format, image.color_depth, image.exr_codec = "OPEN_EXR_MULTILAYER"'
+_OWN = "        image.file_format, image.color_depth, image.color_mode, image.exr_codec = own"
+FOR_NEXT = (
+    (_PROOF, f'        image.media_type = "MULTI_LAYER_IMAGE"\n{_PROOF}'),
+    (_OWN, f'        image.media_type = "IMAGE"\n{_OWN}'),
+)
+"""What a worker must change in our program, so that it runs in the next release."""
 
 
 def installed(version: str) -> Path:
@@ -41,10 +49,11 @@ def installed(version: str) -> Path:
     return folder / "bpy"
 
 
-class OtherBlender(runtimes.BpyWheel):
-    """The worker's Python with another `bpy`, which covers its own."""
+class OtherBlender(OtherProgram):
+    """The worker's Python with another `bpy`, which covers its own, and scripts that are changed for it."""
 
-    def __init__(self, version: str) -> None:
+    def __init__(self, version: str, *changes: Change) -> None:
+        super().__init__(*changes)
         self.package = installed(version)
 
     def visible(self) -> Mapping[PurePosixPath, Path]:
@@ -71,6 +80,6 @@ def with_blender(version: str) -> LabRenderer:
     return LabRenderer(OtherBlender(version), BubblewrapSandbox(), limits=RenderLimits())
 
 
-def pretending(version: str) -> LabRenderer:
-    """A renderer with this release, which denies it."""
-    return Pretender(OtherBlender(version), BubblewrapSandbox(), limits=RenderLimits())
+def pretending() -> LabRenderer:
+    """A renderer with the next release, which denies it."""
+    return Pretender(OtherBlender(NEXT, *FOR_NEXT), BubblewrapSandbox(), limits=RenderLimits())

@@ -81,12 +81,12 @@ def made(
     return make
 
 
-def by_blender(version: str, scene: Scene, told: Callable[[Manifest], Manifest] = same) -> Make:
-    """A result that another release of Blender rendered; its manifest has the settings that were ordered."""
+def by_next_blender(scene: Scene, told: Callable[[Manifest], Manifest] = same) -> Make:
+    """A result that the next release of Blender rendered; its manifest has the settings that were ordered."""
 
     async def make(lab: Lab, kernel: Kernel) -> tuple[Job, Work]:
         job, honest = await lab.claimed(scene), await lab.honest(scene)
-        other = await asyncio.to_thread(pretending, version)
+        other = await asyncio.to_thread(pretending)
         work = await lab.render(scene, kernel=kernel, renderer=other)
         work = replace(work, opened=honest.opened)
         return await lab.submit(job, work, told), work

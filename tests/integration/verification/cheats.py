@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from tests.integration.verification import stage, tricks
 from tests.integration.verification.blenders import NEXT
-from tests.integration.verification.cheat import BOTH, Cheat, Found, by_blender, made
+from tests.integration.verification.cheat import BOTH, Cheat, Found, by_next_blender, made
 from tests.integration.verification.stage import FRAMES, LARGER, MANY, MOVED, OTHER, SMOOTH, STILL
 
 from veriframe.model.rendering.frames import ImageFormat, frame_file, proof_file
@@ -146,7 +146,7 @@ CHEATS = (
     Cheat(
         name="rendered by Blender 5.0, as the manifest says",
         scene=STILL,
-        make=by_blender(NEXT, STILL, told=lambda manifest: replace(manifest, blender=NEXT)),
+        make=by_next_blender(STILL, told=lambda manifest: replace(manifest, blender=NEXT)),
         why="names another release of Blender",
         found=Found.MANIFEST,
         downloads=True,
@@ -154,7 +154,7 @@ CHEATS = (
     Cheat(
         name="rendered by Blender 5.0, which the manifest denies",
         scene=STILL,
-        make=by_blender(NEXT, STILL),
+        make=by_next_blender(STILL),
         kernels=BOTH,
         downloads=True,
     ),

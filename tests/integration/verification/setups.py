@@ -9,6 +9,8 @@ from pathlib import Path, PurePosixPath
 
 from veriframe.adapters.blender import runtimes
 
+Change = tuple[str, str]
+
 FEATURES = {
     "adaptive sampling": "scene.cycles.use_adaptive_sampling = True",
     "motion blur": "render.use_motion_blur = True",
@@ -57,15 +59,17 @@ SETUPS = {
 
 
 class OtherProgram(runtimes.BpyWheel):
-    """Blender under another worker's program, in whose render_frames.py the first text is the second."""
+    """Blender under another worker's program, in whose render_frames.py each first text is the second."""
 
-    def __init__(self, change: tuple[str, str]) -> None:
+    def __init__(self, *changes: Change) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="other-program-")
         self._scripts = shutil.copytree(runtimes.SCRIPTS, Path(self._folder.name) / "scripts")
         file = self._scripts / "render_frames.py"
         source = file.read_text("utf-8")
-        assert source.count(change[0]) == 1
-        file.write_text(source.replace(*change), "utf-8")
+        for old, new in changes:
+            assert source.count(old) == 1
+            source = source.replace(old, new)
+        file.write_text(source, "utf-8")
 
     def visible(self) -> Mapping[PurePosixPath, Path]:
         """These scripts in place of ours."""
