@@ -35,9 +35,17 @@ from veriframe.threads import run_briefly
 
 log = structlog.get_logger()
 
-TURN_EVERY = 3
-"""Every third dispute is the one that has waited longest: urgent ones, which cost nothing but fees to anyone
-who is both parties, cannot keep others waiting for ever."""
+_TURNS = (
+    lambda job: job.arbitration_end,
+    lambda job: -job.terms.bond_fri,
+    lambda job: job.arbitration_end,
+    lambda job: job.disputed_block,
+)
+"""By what the next dispute is chosen, in turn: the end of its arbitration, its bond, the same, its age.
+
+Whoever is both parties can make disputes without end that are urgent and old, for the fees alone; one with
+a higher bond than an honest one's binds as much money.
+"""
 
 Dispute = tuple[int, str]
 """A disputed job and its result: what a decision is about."""
@@ -78,13 +86,16 @@ class Arbiter:
         self._resolved: dict[Dispute, int] = {}
         """When verdicts arrived, in chain seconds."""
         self._waiting: set[Dispute] = set()
-        self._turns = 0
+        self._cut: dict[Dispute, int] = {}
+        """How often an examination took longer than it may. The next one may take twice as long."""
+        self._turns, self._once = 0, False
 
     async def run(self, *, once: bool) -> None:
         """Serve disputes until cancelled; with `once` until none is left that can be decided now or soon.
 
         Raises `SettingsError`, also if the only job is no dispute of this account.
         """
+        self._once = once
         if self._options.only is not None:
             await retrying(self._require_dispute)
         while True:
@@ -129,8 +140,9 @@ class Arbiter:
         ]
         if not left:
             return None
-        self._turns += 1
-        return min(left, key=lambda job: job.disputed_block) if self._turns % TURN_EVERY == 0 else left[0]
+        turn, self._turns = _TURNS[self._turns % len(_TURNS)], self._turns + 1
+        # Of those that took too long, none before one that was not tried.
+        return min(left, key=lambda job: (self._cut.get(_key(job), 0), turn(job), job.id))
 
     async def _serve(self, job_id: int) -> bool:
         """Bring one dispute as far as it goes now. Returns False if its block does not exist yet."""
@@ -201,7 +213,8 @@ class Arbiter:
 
     async def _judged(self, status: JobStatus, seed_block: int) -> Judgement:
         """Have a dispute judged while its arbitration lasts. One that defeats the judge is undecided."""
-        job, left, longest = status.job, _seconds_left(status), self._options.dispute_seconds
+        job, left = status.job, _seconds_left(status)
+        longest = self._options.dispute_seconds * 2 ** self._cut.get(_key(job), 0)
         log.info("dispute_taken", job_id=job.id, block=seed_block, seconds_left=left)
         is_cut = self._options.only is None and longest < left
         limit = asyncio.timeout(longest if is_cut else left)
@@ -216,10 +229,13 @@ class Arbiter:
             if isinstance(error, TimeoutError) and limit.expired():
                 reason = "The arbitration ended meanwhile."
                 if is_cut:
+                    self._cut[_key(job)] = self._cut.get(_key(job), 0) + 1
                     reason = (
                         f"Its examination takes longer than {format_span(round(longest))} (dispute_seconds). "
                         f"Without this limit: veriframe arbiter --job {job.id}."
                     )
+                    if not self._once:
+                        raise Unavailable(reason) from None
                 return Judgement(verdict=None, reason=reason, report=b"")
             # One hostile result must not keep all other disputes from being judged.
             log.exception("judge_failed", job_id=job.id)

@@ -58,11 +58,13 @@ class Bench:
             FakeRegistry(account, self.shared, wallet_fri=MONEY) for account in (CREATOR, WORKER, ARBITER)
         )
 
-    async def disputed(self, arbitration_seconds: int = 900, arbiter: Address = ARBITER) -> int:
+    async def disputed(
+        self, arbitration_seconds: int = 900, arbiter: Address = ARBITER, bond_fri: int = BOND
+    ) -> int:
         """The id of a new disputed job. The block after the dispute exists."""
         terms = Terms(
             reward_fri=REWARD,
-            bond_fri=BOND,
+            bond_fri=bond_fri,
             deadline=self.shared.now + 10_000,
             lease_seconds=600,
             review_seconds=300,

@@ -62,7 +62,7 @@ async def test_the_money_of_a_cheat(bench: Bench) -> None:
 async def test_the_most_urgent_dispute_is_judged_first(bench: Bench) -> None:
     """Also one that comes while another is judged; disputes of other arbiters are left.
 
-    fault_266: every third one is that which has waited longest.
+    fault_266: but every second one: by its bond, or by its age.
     """
     late, soon, _, middle = [
         await bench.disputed(900),
@@ -78,7 +78,7 @@ async def test_the_most_urgent_dispute_is_judged_first(bench: Bench) -> None:
 
     bench.judge.meanwhile = meanwhile
     await bench.run_once()
-    assert [job_id for job_id, _ in bench.judge.judged] == [soon, came[0], late, middle]
+    assert [job_id for job_id, _ in bench.judge.judged] == [soon, late, came[0], middle]
 
 
 async def test_a_dispute_waits_for_the_block_after_it(bench: Bench) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.unit.arbiter.bench import Bench
+from tests.unit.arbiter.bench import BOND, Bench
 
 from veriframe.arbiter.outcome import OutcomeKind
 
@@ -20,7 +20,7 @@ async def test_urgent_disputes_without_end_keep_no_other_waiting(bench: Bench) -
 
     bench.judge.meanwhile = meanwhile
     await bench.run_once()
-    assert [job_id for job_id, _ in bench.judge.judged].index(honest) == 2
+    assert [job_id for job_id, _ in bench.judge.judged].index(honest) == 1
 
 
 async def test_one_dispute_does_not_take_all_time(bench: Bench) -> None:
@@ -36,3 +36,28 @@ async def test_one_dispute_does_not_take_all_time(bench: Bench) -> None:
     assert f"(dispute_seconds). Without this limit: veriframe arbiter --job {job_id}." in bench.told[0].reason
     await bench.run_once(dispute_seconds=0.1, only=job_id)
     assert bench.kinds[-1] == (job_id, OutcomeKind.RESOLVED)
+
+
+async def test_old_and_urgent_disputes_of_little_value_keep_none_waiting(bench: Bench) -> None:
+    """fault_266: of somebody who is both parties; the honest one has the highest bond."""
+    for _ in range(12):
+        await bench.disputed(60)
+    honest = await bench.disputed(900, bond_fri=BOND + 1)
+    await bench.run_once()
+    assert [job_id for job_id, _ in bench.judge.judged].index(honest) == 1
+
+
+async def test_a_service_tries_again_with_more_time(bench: Bench) -> None:
+    """fault_267: what took too long is put off behind all others, and may take twice as long then."""
+    job_id, other = await bench.disputed(100), await bench.disputed(900)
+
+    async def meanwhile() -> None:
+        await asyncio.sleep(0.15 if bench.judge.judged[-1][0] == job_id else 0)
+
+    bench.judge.meanwhile = meanwhile
+    running = asyncio.create_task(bench.build(dispute_seconds=0.1).run(once=False))
+    async with asyncio.timeout(20):
+        while len(bench.told) < 2:  # noqa: ASYNC110 - the service tells nobody
+            await asyncio.sleep(0.02)
+    running.cancel()
+    assert bench.kinds == [(other, OutcomeKind.RESOLVED), (job_id, OutcomeKind.RESOLVED)]

@@ -11,7 +11,7 @@ from veriframe.model.bundle.manifest import FRAMES_FOLDER, Manifest, ManifestFra
 from veriframe.model.content.cid import canonical_or_same
 from veriframe.model.registry.job import Job, format_address
 from veriframe.model.rendering.frames import ImageFormat, RenderTask, frame_file
-from veriframe.model.rendering.sizes import most_bytes
+from veriframe.model.rendering.sizes import largest_frame_bytes
 from veriframe.model.text import printable
 
 MOST_PIXELS = 64_000_000
@@ -109,6 +109,6 @@ def _unfit(frame: ManifestFrame, bundle: Bundle, size: tuple[int, int], *, has_p
         return why
     if has_proof and bundle.split is None and frame.proof is None:
         return f"lacks the proof of frame {frame.number}"
-    if frame.size_bytes > most_bytes(task):
+    if frame.size_bytes > largest_frame_bytes(task):
         return f"has frame {frame.number} in a file larger than its pixels take"
     return ""

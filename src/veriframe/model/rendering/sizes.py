@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from veriframe.model.rendering.frames import ImageFormat, RenderTask
+from veriframe.model.rendering.frames import OWN_CHANNELS, ImageFormat, RenderTask
 
 _PNG_PIXEL_BYTES = 9
 """RGBA with 16 bits each, and a byte for each row, for rows of one pixel."""
@@ -20,6 +20,20 @@ def most_bytes(task: RenderTask) -> int:
     pixel_bytes = _pixel_bytes(task) + (_PROOF_PIXEL_BYTES if task.has_proof else 0)
     frame_bytes = task.pixels * pixel_bytes * 1001 // 1000 + _FRAME_BYTES
     return len(task.frames) * frame_bytes + _FOLDER_BYTES
+
+
+def largest_frame_bytes(task: RenderTask) -> int:
+    """No file of an honest frame is larger: with every channel that its scene may have of its own."""
+    if task.format is ImageFormat.PNG or task.is_denoised_later:
+        pixel_bytes = _pixel_bytes(task)
+    else:
+        pixel_bytes = 4 * task.most_channels
+    return task.pixels * pixel_bytes * 1001 // 1000 + _FRAME_BYTES
+
+
+def largest_proof_bytes(task: RenderTask) -> int:
+    """No proof of an honest frame is larger: with every view layer that its scene may have."""
+    return task.pixels * 4 * OWN_CHANNELS * 1001 // 1000 + _FRAME_BYTES
 
 
 def _pixel_bytes(task: RenderTask) -> int:

@@ -34,7 +34,8 @@ async def take_place(lane: Lane | None, attempt: Attempt, run: JobRun) -> Attemp
         attempt, lease = await require_claim(attempt, run)
         left = lease.render_until - lease.now
         _hurry(left, attempt, run)
-        async with in_time(left, Code.LEASE, Lane.RENDER.value):
+        # It is released as soon as its frames no longer fit: what a release costs grows with the time.
+        async with in_time(left - _needed_seconds(attempt, run.context), Code.LEASE, Lane.RENDER.value):
             await change(in_a_hurry=True)
     elif attempt.stage is Stage.CHECKED and attempt.is_of_bundle:
         job, _ = await run.read(attempt, max_age_seconds=math.inf)
@@ -60,6 +61,14 @@ def _may_follow(render: Render, *, attempt: Attempt, job: Job, context: WorkerCo
         return False
     wait_seconds = pace.seconds(render.frames_left)
     return not context.policy_for(attempt).task_objection(job, attempt.task, pace, wait_seconds)
+
+
+def _needed_seconds(attempt: Attempt, context: WorkerContext) -> float:
+    """What the frames take at the pace seen here; 0 if none is known."""
+    pace = context.speeds.pace(attempt.asset_cid)
+    if attempt.task is None or pace is None or math.isinf(pace.frame_seconds):
+        return 0.0
+    return pace.seconds(len(attempt.task.frames))
 
 
 def _hurry(left: float, attempt: Attempt, run: JobRun) -> None:
