@@ -7,6 +7,7 @@ any point, the next run carries out what is noted; it never sends another verdic
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -35,7 +36,7 @@ from veriframe.threads import run_briefly
 
 log = structlog.get_logger()
 
-_TURNS = (
+_TURNS: tuple[Callable[[Job], int], ...] = (
     lambda job: job.arbitration_end,
     lambda job: -job.terms.bond_fri,
     lambda job: job.arbitration_end,

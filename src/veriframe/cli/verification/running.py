@@ -16,9 +16,10 @@ from veriframe.causes import cause_of
 from veriframe.cli import context, examining
 from veriframe.cli.display import show
 from veriframe.cli.display.activity import activity
+from veriframe.cli.verification.advice import advice
 from veriframe.creator.jobs import Jobs
 from veriframe.errors import MoveRefused, SettingsError
-from veriframe.model.registry.job import Job
+from veriframe.model.registry.job_status import JobStatus
 from veriframe.model.verification.findings import Conclusion, JobFinding, Request
 from veriframe.model.verification.report import write_report
 from veriframe.model.verification.words import summary
@@ -81,6 +82,10 @@ def verify_jobs(jobs: Jobs, numbers: Sequence[int], request: Request, output: Ou
         verifier = build_verifier(context.current().settings, jobs.registry, jobs.store, blender, watching)
         verified = context.run(_verify(verifier, wanted, request, output, watching))
     findings = [one.finding for one in verified]
+    report = None if output.folder is None else output.folder / JSON_NAME
+    for status, finding in zip(wanted, findings, strict=True):
+        if next_step := advice(status, finding.conclusion, jobs.account, report):
+            show.err.print(f"Job {status.job.id}: {show.clean(next_step)}", markup=False, soft_wrap=True)
     content = write_report(findings)
     if output.folder is not None:
         (output.folder / JSON_NAME).write_bytes(content)
@@ -107,23 +112,23 @@ async def publish(jobs: Jobs, content: bytes) -> str:
         return await jobs.store.add(file, "verification-report")
 
 
-async def _with_result(jobs: Jobs, number: int) -> Job:
+async def _with_result(jobs: Jobs, number: int) -> JobStatus:
     status = await jobs.status(number)
     if not status.job.result_cid:
         raise MoveRefused(
             "NO_RESULT", f"Job {number} has no result yet. Wait with: veriframe job watch {number}."
         )
-    return status.job
+    return status
 
 
 async def _verify(
-    verifier: Verifier, jobs: Sequence[Job], request: Request, output: Output, watching: _Watching
+    verifier: Verifier, jobs: Sequence[JobStatus], request: Request, output: Output, watching: _Watching
 ) -> list[Verified]:
     found = list[Verified]()
     async with verifier:
-        for job in jobs:
-            watching.begin(job.id)
-            verified = await verifier.verify(job, request)
+        for status in jobs:
+            watching.begin(status.job.id)
+            verified = await verifier.verify(status.job, request)
             found.append(verified)
             if not output.as_json:
                 tell(verified.finding)
