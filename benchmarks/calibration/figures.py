@@ -42,15 +42,17 @@ class Figure:
     honest_outliers: float
     early: tuple[float, float, float]
     early_outliers: float
+    gross: tuple[float, float]
+    honest_gross: tuple[float, float]
     answer: str
 
     @property
     def differences(self) -> tuple[Differences, Differences, Differences]:
         """What the rule sees: A−W, A−S, A−E."""
         return (
-            Differences(self.quantiles, self.outliers),
-            Differences(self.honest, self.honest_outliers),
-            Differences(self.early, self.early_outliers),
+            Differences(self.quantiles, self.outliers, self.gross, self.pixels),
+            Differences(self.honest, self.honest_outliers, self.honest_gross, self.pixels),
+            Differences(self.early, self.early_outliers, pixels=self.pixels),
         )
 
 
@@ -99,6 +101,8 @@ def _figure(case: Case, way: Way, pictures: Sequence[NDArray[np.float32]]) -> Fi
         honest_outliers=_short(honest.outliers),
         early=_all_short(stopped.quantiles),
         early_outliers=_short(stopped.outliers),
+        gross=_both_short(worker.gross),
+        honest_gross=_both_short(honest.gross),
         answer=rule.judge(*seen).value,
     )
 
@@ -110,6 +114,11 @@ def _short(value: float) -> float:
 def _all_short(values: tuple[float, float, float]) -> tuple[float, float, float]:
     low, middle, high = map(_short, values)
     return low, middle, high
+
+
+def _both_short(values: tuple[float, float]) -> tuple[float, float]:
+    first, second = map(_short, values)
+    return first, second
 
 
 @cache
