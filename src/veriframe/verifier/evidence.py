@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,12 +26,36 @@ WITHHELD = Code.NOT_FOUND
 """The code of a `ValidationFailed` for what nobody provides; all others mean that something is wrong."""
 
 
+def _ignore() -> None:
+    """Nothing is timed now."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retries:
-    """How often, and how many seconds apart, the parts of a result are asked for before they are withheld."""
+    """How often, how many seconds apart, and for how long the parts of a result are asked for.
+
+    What does not come within these bounds is withheld: who is paid for a result must deliver it. A worker
+    that delivers drop by drop would otherwise be paid for what nobody could examine in time.
+    """
 
     tries: int = 3
     pause_seconds: float = 20.0
+
+    part_seconds: float = 60.0
+    """For one try of a part, besides its bytes: as long as a node may look for one block in its network."""
+
+    part_bytes_per_second: int = 16_000
+    """At least, for one try of a part: the slowest stream that a fetch accepts."""
+
+    usual_seconds: float = 5.0
+    """Until the first byte of a part, as usual for a node that is connected. What is beyond is late."""
+
+    late_seconds: float = 600.0
+    """For all parts of a job together, pauses included: a node may be away or slow for minutes. With what the
+    bytes take, it ends well before the hour that an arbiter gives to an examination."""
+
+    usual_bytes_per_second: int = 64_000
+    """What a slow line sends, as usual: half a megabit a second. What bytes take beyond is late."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,6 +71,8 @@ class Evidence:
     folder: Path
     retries: Retries = field(default_factory=Retries)
     fetched_bytes: int = 0
+    _late_seconds: float = field(default=0.0, init=False)
+    _on_bytes: Callable[[], None] = field(default=_ignore, init=False)
 
     async def manifest(self) -> Manifest:
         """What the result says of itself."""
@@ -75,17 +100,20 @@ class Evidence:
         return tuple(leaf.hex() for leaf in leaves)
 
     async def proof_tiles(self, frame: ManifestFrame, grid: TileGrid, tiles: Sequence[int]) -> Path:
-        """These tiles of the frame's proof, at their places in a file that is otherwise empty."""
+        """These tiles of the frame's proof, in a file without the others."""
         assert frame.proof is not None
         target = self.folder / f"tiles-{frame.number}-{min(tiles)}-{len(tiles)}.exr"
 
         async def read(offset: int, length: int) -> bytes:
             assert frame.proof is not None
-            found = await self._ask(
-                partial(self.store.read, self.result_cid, frame.proof.exr, offset, length), frame.proof.exr
-            )
-            self.fetched_bytes += len(found)
-            return found
+            exr = frame.proof.exr
+
+            async def fetch() -> bytes:
+                found = await self.store.read(self.result_cid, exr, offset, length)
+                self.fetched_bytes += len(found)
+                return found
+
+            return await self._ask(fetch, exr, length)
 
         await fetch_tiles(read, tiles, grid.count, target)
         return target
@@ -101,33 +129,80 @@ class Evidence:
 
         def on_progress(transfer: Transfer) -> None:
             self.fetched_bytes = before + transfer.done_bytes
+            self._on_bytes()
 
         await self._ask(
-            lambda: self.store.fetch(self.result_cid, target, limits, on_progress, path=path), path
+            lambda: self.store.fetch(self.result_cid, target, limits, on_progress, path=path),
+            path,
+            limit_bytes,
         )
         return target
 
-    async def _ask(self, fetch: Callable[[], Awaitable[T]], path: str) -> T:
-        """Ask for a part of the result, several times if nobody has it."""
-        for left in range(self.retries.tries - 1, -1, -1):
+    async def _ask(self, fetch: Callable[[], Awaitable[T]], path: str, size_bytes: int) -> T:
+        """Ask for a part of at most this size, several times if nobody has it or it comes too slowly."""
+        began, before = _now(), self.fetched_bytes
+
+        def usual_end() -> float:
+            came = self.fetched_bytes - before
+            return began + self.retries.usual_seconds + came / self.retries.usual_bytes_per_second
+
+        def last_end() -> float:
+            return usual_end() + self.retries.late_seconds - self._late_seconds
+
+        try:
+            return await self._tries(fetch, path, size_bytes, last_end)
+        finally:
+            self._late_seconds += max(0.0, _now() - usual_end())
+
+    async def _tries(
+        self,
+        fetch: Callable[[], Awaitable[T]],
+        path: str,
+        size_bytes: int,
+        last_end: Callable[[], float],
+    ) -> T:
+        for number in range(1, self.retries.tries + 1):
             try:
-                return await fetch()
+                return await self._in_time(fetch, size_bytes, last_end)
             except JobRejected as error:
                 if error.code is not Code.NOT_FOUND:
                     raise ValidationFailed(error.code, _unfit(error, path)) from error
-                if not left:
-                    raise ValidationFailed(WITHHELD, self._withheld(path)) from error
-            except StoreUnavailable as error:
+                cause: Exception = error
+            except (StoreUnavailable, TimeoutError) as error:
                 # Our own store answers, and this content stalls: its provider holds it back.
                 await self.store.ready()
-                if not left:
-                    raise ValidationFailed(WITHHELD, self._withheld(path)) from error
+                cause = error
+            if number == self.retries.tries or _now() >= last_end():
+                raise ValidationFailed(WITHHELD, _withheld(cause, path, number)) from cause
             await asyncio.sleep(self.retries.pause_seconds)
         raise AssertionError("the last try returned or raised")
 
-    def _withheld(self, path: str) -> str:
-        times = f"it was asked for {self.retries.tries} times"
-        return f"nobody provides {path or 'the result'}; {times}"
+    async def _in_time(
+        self, fetch: Callable[[], Awaitable[T]], size_bytes: int, last_end: Callable[[], float]
+    ) -> T:
+        """One try. Raises `TimeoutError` once the part, or all parts of the job, are too late."""
+        part_end = _now() + self.retries.part_seconds + size_bytes / self.retries.part_bytes_per_second
+        try:
+            async with asyncio.timeout_at(min(part_end, last_end())) as limit:
+
+                def on_bytes() -> None:
+                    if not limit.expired():
+                        limit.reschedule(min(part_end, last_end()))
+
+                self._on_bytes = on_bytes
+                return await fetch()
+        finally:
+            self._on_bytes = _ignore
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _withheld(cause: Exception, path: str, tries: int) -> str:
+    late = " in time" if isinstance(cause, TimeoutError) else ""
+    times = f"it was asked for {tries} times" if tries > 1 else "it was asked for once"
+    return f"nobody provides {path or 'the result'}{late}; {times}"
 
 
 def _unfit(error: JobRejected, path: str) -> str:

@@ -2,8 +2,9 @@
 
 The OpenEXR file layout (openexr.com, "OpenEXR File Layout"): magic number and version, attributes, a byte 0,
 a table of 8-byte offsets, and behind each offset 20 bytes (the tile's coordinates, its level, the length of
-its data) and the data. What is read lands in a file at its own place, with zeros for all the rest; it is
-decoded only in the clean sandbox.
+its data) and the data. What is read lands in a small file, one piece behind the other, with a table that
+leads to them: whatever offsets a worker writes, the file is no longer than what came. It is decoded only in
+the clean sandbox.
 """
 
 from __future__ import annotations
@@ -27,14 +28,15 @@ Read = Callable[[int, int], Awaitable[bytes]]
 
 
 async def fetch_tiles(read: Read, tiles: Sequence[int], count: int, target: Path) -> None:
-    """Write the header, the table and these tiles of a proof with `count` tiles to `target`.
+    """Write the header, a table and these tiles of a proof with `count` tiles to `target`.
 
-    Raises `ValidationFailed` (NOT_IMAGE) for what is no tiled EXR, and what `read` raises.
+    The table has 0 for all other tiles. Raises `ValidationFailed` (NOT_IMAGE) for what is no tiled EXR, and
+    what `read` raises.
     """
     start = await _head(read, count)
     end = _header_end(start)
     offsets = struct.unpack_from(f"<{count}Q", start, end)
-    pieces = {0: start[: end + 8 * count]}
+    pieces, table, at = list[bytes](), [0] * count, end + 8 * count
     for tile in tiles:
         offset = offsets[tile]
         if not end + 8 * count <= offset < MOST_OFFSET:
@@ -48,8 +50,10 @@ async def fetch_tiles(read: Read, tiles: Sequence[int], count: int, target: Path
             raise _no_proof(f"tile {tile} has an impossible length")
         if len(piece) < _HEAD.size + length:
             piece = await read(offset, _HEAD.size + length)
-        pieces[offset] = piece[: _HEAD.size + length]
-    await asyncio.to_thread(_write, pieces, target)
+        pieces.append(piece[: _HEAD.size + length])
+        table[tile], at = at, at + len(pieces[-1])
+    content = b"".join((start[:end], struct.pack(f"<{count}Q", *table), *pieces))
+    await asyncio.to_thread(target.write_bytes, content)
 
 
 async def _head(read: Read, count: int) -> bytes:
@@ -89,13 +93,6 @@ def _header_end(start: bytes) -> int:
         if not 0 <= length <= MOST_HEADER_BYTES:
             raise _no_proof("its header is damaged")
         at += 4 + length
-
-
-def _write(pieces: dict[int, bytes], target: Path) -> None:
-    with target.open("wb") as file:
-        for offset, piece in pieces.items():
-            file.seek(offset)
-            file.write(piece)
 
 
 def _no_proof(why: str) -> ValidationFailed:

@@ -46,16 +46,41 @@ class Reads:
         return found
 
 
-async def test_the_wanted_tiles_lie_at_their_places(tmp_path: Path) -> None:
-    """All else is zeros, and the start of the file is there."""
+async def test_the_wanted_tiles_lie_behind_the_table(tmp_path: Path) -> None:
+    """In their order, with the header as it was; the table has nothing for the others."""
     content = proof(tmp_path)
-    target = tmp_path / "sparse.exr"
-    await fetch_tiles(Reads(content), [5], COUNT, target)
-    found = target.read_bytes()
-    assert len(found) <= len(content)
-    kept = [at for at in range(len(found)) if found[at]]
-    assert all(found[at] == content[at] for at in kept)
-    assert 64 * 64 < sum(map(bool, found)) < len(content) / 3
+    target = tmp_path / "some.exr"
+    await fetch_tiles(Reads(content), [5, 2], COUNT, target)
+    found, table = target.read_bytes(), _table(content)
+    theirs, ours = (struct.unpack_from(f"<{COUNT}Q", whole, table) for whole in (content, found))
+    assert found[:table] == content[:table]
+    assert [tile for tile in range(COUNT) if ours[tile]] == [2, 5]
+    pieces = b""
+    for tile in (5, 2):
+        assert ours[tile] == table + 8 * COUNT + len(pieces)
+        length = 20 + struct.unpack_from("<i", content, theirs[tile] + 16)[0]
+        assert length > 64 * 64
+        pieces += content[theirs[tile] : theirs[tile] + length]
+    assert found[table + 8 * COUNT :] == pieces
+
+
+async def test_a_tile_far_behind_takes_no_room(tmp_path: Path) -> None:
+    """Fault 269: the file is as long as what came, not as the offset says; copies would fill its hole."""
+    start, far, tile = (
+        b"\x76\x2f\x31\x01\2\2\0\0\0",
+        2**40 - 1,
+        struct.pack("<5i", 0, 0, 0, 0, 100) + b"x" * 100,
+    )
+
+    async def read(offset: int, length: int) -> bytes:
+        if offset == 0:
+            return (start + struct.pack("<Q", far)).ljust(min(length, 2**14), b"\0")
+        assert offset == far
+        return tile
+
+    target = tmp_path / "some.exr"
+    await fetch_tiles(read, [0], 1, target)
+    assert target.read_bytes() == start + struct.pack("<Q", len(start) + 8) + tile
 
 
 async def test_a_tile_of_many_channels_is_read_again_at_its_length(tmp_path: Path) -> None:
@@ -65,7 +90,7 @@ async def test_a_tile_of_many_channels_is_read_again_at_its_length(tmp_path: Pat
     offsets = list(struct.unpack_from(f"<{COUNT}Q", start, table))
     long = b"\1" * 300_000
     content = bytearray(start[: offsets[0]]) + struct.pack("<iiiii", 0, 0, 0, 0, len(long)) + long
-    target = tmp_path / "sparse.exr"
+    target = tmp_path / "some.exr"
     await fetch_tiles(Reads(bytes(content)), [0], COUNT, target)
     assert target.read_bytes()[-300_000:] == long
 
@@ -98,7 +123,7 @@ async def test_what_is_no_proof_is_refused_after_few_bytes(content: bytes, tmp_p
     """No more than the largest header is read."""
     reads = Reads(content)
     with pytest.raises(ValidationFailed) as refused:
-        await fetch_tiles(reads, [0], COUNT, tmp_path / "sparse.exr")
+        await fetch_tiles(reads, [0], COUNT, tmp_path / "some.exr")
     assert refused.value.code is Code.NOT_IMAGE
     assert reads.asked <= 8 * MOST_HEADER_BYTES
 
