@@ -15,7 +15,7 @@ from veriframe.errors import Code, JobRejected, StoreUnavailable, ValidationFail
 from veriframe.model.bundle import merkle
 from veriframe.model.bundle.manifest import FILE_NAME, MOST_BYTES, Manifest, ManifestFrame, parse_manifest
 from veriframe.model.rendering.frames import RenderTask
-from veriframe.model.rendering.sizes import most_bytes
+from veriframe.model.rendering.sizes import largest_proof_bytes, most_bytes
 from veriframe.model.verification.tiles import TileGrid
 from veriframe.ports.store import ContentStore, FetchLimits, Transfer
 from veriframe.verifier.proof_ranges import fetch_tiles
@@ -121,7 +121,7 @@ class Evidence:
     async def proof(self, frame: ManifestFrame, task: RenderTask) -> Path:
         """The whole proof of a frame."""
         assert frame.proof is not None
-        return await self._file(frame.proof.exr, most_bytes(task))
+        return await self._file(frame.proof.exr, largest_proof_bytes(task))
 
     async def _file(self, path: str, limit_bytes: int) -> Path:
         target = self.folder / (path.replace("/", "-") or "picture")
