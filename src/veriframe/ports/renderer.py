@@ -64,7 +64,9 @@ class Cut:
     """A part of a picture that is to be compared.
 
     `shown` is what the file shows of the whole picture, `wanted` the part of it that is taken; both are in
-    pixels of the whole picture, whose width and height are `size`. Raises `ValueError` for a part outside it.
+    pixels of the whole picture, whose width and height are `size`. A picture with layers has at most
+    `most_channels`. `is_published`: of an EXR, the header says nothing but what pixels need. Raises
+    `ValueError` for a part outside it.
     """
 
     file: Path
@@ -72,6 +74,8 @@ class Cut:
     shown: Region
     wanted: Region
     size: tuple[int, int]
+    most_channels: int = 1024
+    is_published: bool = False
 
     def __post_init__(self) -> None:
         whole = whole_region(self.size)
@@ -230,7 +234,8 @@ class Renderer(Protocol):
         """Decode parts of pictures in a clean sandbox, all in one run, in the order of `cuts`.
 
         The files may be hostile. Raises `ValidationFailed` (NOT_IMAGE, WRONG_SIZE, TIMEOUT) for the first
-        that is no such picture, `HostUnavailable`.
+        that is no such picture, `RenderFailed` (OOM, OUTPUT_LIMIT, PIDS) if pictures of this size need more
+        than the limits allow, `HostUnavailable`.
         """
 
     @abstractmethod

@@ -87,6 +87,10 @@ def is_flat(tile: Samples) -> bool:
     return bool((spread <= FLAT_LEVELS).all())
 
 
+BRIGHT, MOST_APART = 1.0, 0.1
+"""Of radiance beyond the first, which is compressed the more the brighter it is, a larger relative difference
+looks other, too."""
+
 SAME_APART, MOST_UNLIKE, MOST_SAME_MEAN = 0.005, 0.001, 0.001
 """Whole pictures that were denoised from the same pixels, by whichever processor: at most so large a share
 lies so far apart, and the mean is no larger (measured: 4e-6 before quantisation)."""
@@ -116,8 +120,8 @@ class Looks:
 
 def looks(ours: Samples, theirs: Samples) -> Looks:
     """Compare what people look at: display values, or radiance x as x / (1 + |x|)."""
-    apart = display_difference(ours, theirs)
-    other, unlike = (float((apart > bound).mean()) for bound in (LOOKS_OTHER, SAME_APART))
+    apart, is_far = display_difference(ours, theirs), _are_far_apart(ours, theirs)
+    other, unlike = (float(((apart > bound) | is_far).mean()) for bound in (LOOKS_OTHER, SAME_APART))
     return Looks(other, unlike, float(apart.mean()))
 
 
@@ -130,6 +134,14 @@ def display_difference(ours: Samples, theirs: Samples) -> NDArray[np.float32]:
     apart[np.isnan(a) & np.isnan(b)] = 0
     apart[~np.isfinite(apart)] = 1
     found: NDArray[np.float32] = apart.max(axis=2)
+    return found
+
+
+def _are_far_apart(ours: Samples, theirs: Samples) -> NDArray[np.bool_]:
+    """Which pixels differ by more than a fraction, in a channel that is bright in either picture."""
+    is_bright = np.fmax(np.abs(ours), np.abs(theirs)) > BRIGHT
+    a, b = (np.where(is_bright, samples, np.float32(0)) for samples in (ours, theirs))
+    found: NDArray[np.bool_] = relative(a, b) > MOST_APART
     return found
 
 

@@ -29,6 +29,9 @@ from veriframe.verifier.values import Delivered, Traits
 DEFAULT_TILES = 4
 """Tiles of a frame that are checked where no bundle says how many."""
 
+PROOF_CHANNELS = 10
+"""Of one view layer: the noisy image, and the albedo and the normals that the denoiser got."""
+
 DITHERING_LEVELS = 2
 """By so many levels of 8 bits Blender's dithering of a part may differ from that of the whole."""
 
@@ -101,8 +104,12 @@ class Result:
         inspection = self.opened.inspected.inspection
         if inspection.changed_later:
             return f"{' and '.join(inspection.changed_later)} works on the whole picture"
-        if inspection.denoises and not (self.task.has_proof or self.task.is_denoised_later):
-            return "the picture is denoised, and the result has no proof"
+        if inspection.denoises and not self.task.is_denoised_later:
+            if not self.task.has_proof:
+                return "the picture is denoised, and the result has no proof"
+            if len(inspection.view_layers) > 1:
+                # Denoising the proof again shows one layer, and the picture is made of all.
+                return "the picture is denoised from several view layers"
         return _by_eye(inspection)
 
     def _depth(self, number: int) -> int:
@@ -116,7 +123,7 @@ class Result:
     async def delivered(self, number: int) -> Delivered:
         """A frame, fetched, decoded, and compared with what the manifest commits to.
 
-        Raises `ValidationFailed`, `StoreUnavailable`, `HostUnavailable`.
+        Raises `ValidationFailed`, `RenderFailed`, `StoreUnavailable`, `HostUnavailable`.
         """
         shown = self.task.region or self.region
         if self.manifest is None:
@@ -136,7 +143,13 @@ class Result:
             await asyncio.to_thread(require_pixels_only, file)
         here = whole_region((shown.width, shown.height))
         whole = Cut(
-            file=file, kind=KINDS[self.task.format], shown=here, wanted=here, size=(here.width, here.height)
+            file=file,
+            kind=KINDS[self.task.format],
+            shown=here,
+            wanted=here,
+            size=(here.width, here.height),
+            most_channels=told.channels.count(",") + 1,
+            is_published=True,
         )
         kept = replace(whole, shown=shown, wanted=self.region, size=self.opened.size)
         # A tile of a split still is checked without its border, which the merging cuts off.
@@ -161,9 +174,15 @@ class Result:
         proof = await self.evidence.proof(told, self.task)
         size = self.opened.size
         whole = whole_region(size)
-        (noisy,) = await self.renderer.cut(
-            [Cut(file=proof, kind=CutKind.PROOF, shown=whole, wanted=whole, size=size)]
+        cut = Cut(
+            file=proof,
+            kind=CutKind.PROOF,
+            shown=whole,
+            wanted=whole,
+            size=size,
+            most_channels=PROOF_CHANNELS,
         )
+        (noisy,) = await self.renderer.cut([cut])
         assert told.proof is not None
         if noisy.leaf != told.proof.root:
             raise ValidationFailed(Code.TAMPER, "its proof has other pixels than its manifest commits to")

@@ -113,3 +113,10 @@ def test_most_apart_is_exact() -> None:
     assert comparing.most_apart(tile(), tile(channels=3)) == float("inf")
     assert comparing.most_apart(tile(np.nan), tile()) == float("inf")
     assert comparing.most_apart(tile(np.nan), tile(np.nan)) == 0
+
+
+@pytest.mark.parametrize("value", [2.0, 1_000.0, 100_000.0])
+def test_bright_radiance_that_is_half_as_bright_looks_other(value: float) -> None:
+    """fault_272: compressed, 1000 and 500 are nearly the same."""
+    assert not comparing.looks(tile(value), tile(value / 2)).are_alike
+    assert comparing.looks(tile(value), tile(value * 1.01)).are_alike

@@ -16,6 +16,8 @@ from veriframe.model.verification.tiles import TileGrid
 from veriframe.ports.store import Fetched, FetchLimits, OnTransfer, Transfer, ignore_transfer
 from veriframe.verifier.evidence import WITHHELD, Evidence, Retries
 
+pytestmark = pytest.mark.alone  # times of some hundredths of a second
+
 SIZE = 1_000
 FRAME = ManifestFrame(
     number=1,
@@ -92,7 +94,7 @@ async def withheld(evidence: Evidence) -> str:
 
 
 async def test_a_part_that_comes_drop_by_drop_is_withheld(tmp_path: Path) -> None:
-    """Fault 268: each drop comes soon, and all of them never, each of three times."""
+    """fault_268: each drop comes soon, and all of them never, each of three times."""
     store = SlowStore([0.05] * 1_000)
     why = await withheld(of(store, tmp_path))
     assert store.asked == 3
@@ -100,7 +102,7 @@ async def test_a_part_that_comes_drop_by_drop_is_withheld(tmp_path: Path) -> Non
 
 
 async def test_tiles_of_a_proof_have_a_time_as_well(tmp_path: Path) -> None:
-    """Fault 268, and what came is counted."""
+    """fault_268: and what came is counted."""
     frame = replace(FRAME, proof=Proof(tiles="proof/1.tiles", exr="proof/1.exr", root="0" * 64))
     tile = struct.pack("<5i", 0, 0, 0, 0, 100) + b"x" * 100
     proof = b"\x76\x2f\x31\x01\2\2\0\0\0" + struct.pack("<Q", 17) + tile
@@ -134,7 +136,7 @@ async def test_a_large_part_has_the_time_of_its_bytes(tmp_path: Path) -> None:
 
 
 async def test_all_parts_together_have_a_time(tmp_path: Path) -> None:
-    """Fault 268: each part comes late, within its own time; the sum ends it, without further tries."""
+    """fault_268: each part comes late, within its own time; the sum ends it, without further tries."""
     store = SlowStore([0.07])
     evidence = of(store, tmp_path, replace(QUICK, late_seconds=0.3))
     parts = 0

@@ -65,7 +65,7 @@ async def test_the_wanted_tiles_lie_behind_the_table(tmp_path: Path) -> None:
 
 
 async def test_a_tile_far_behind_takes_no_room(tmp_path: Path) -> None:
-    """Fault 269: the file is as long as what came, not as the offset says; copies would fill its hole."""
+    """fault_269: the file is as long as what came, not as the offset says; copies would fill its hole."""
     start, far, tile = (
         b"\x76\x2f\x31\x01\2\2\0\0\0",
         2**40 - 1,

@@ -13,21 +13,27 @@ from veriframe.adapters.blender.runtimes import WorkerPython
 from veriframe.adapters.blender.sandbox import visible
 from veriframe.adapters.blender.sandbox.limits import host_errors
 from veriframe.adapters.blender.sandbox.run import OUT, Ending, RunExit, Sandbox
-from veriframe.errors import Code, HostUnavailable, ValidationFailed
+from veriframe.errors import Code, HostUnavailable, RenderFailed, ValidationFailed
 from veriframe.model.attempt.lease import decoding_seconds
-from veriframe.model.quantities import format_span
+from veriframe.model.quantities import format_size, format_span
 from veriframe.model.rendering.frames import RenderLimits
 from veriframe.model.text import printable
-from veriframe.ports.renderer import Cut, CutSamples
+from veriframe.model.verification.tiles import TILE_PIXELS
+from veriframe.ports.renderer import Cut, CutKind, CutSamples
 from veriframe.threads import run_uninterrupted
 
 _FILES = PurePosixPath("/job/pictures")
 _LISTING = PurePosixPath("/job/cuts.json")
 _SAMPLE_BYTES = 4
+_COLOURS = 4
+"""The most channels of a picture without layers."""
+
+_LEAST_BYTES, _MOST_BYTES = 256 * 2**20, 12
+"""What the decoder needs for itself, and for each sample: decoded twice, and written once."""
 
 
 async def cut(sandbox: Sandbox, cuts: Sequence[Cut], limits: RenderLimits) -> Sequence[CutSamples]:
-    """Decodes all cuts in one run. Raises `ValidationFailed`, `HostUnavailable`."""
+    """Decodes all cuts in one run. Raises `ValidationFailed`, `RenderFailed`, `HostUnavailable`."""
     if not cuts:
         return []
     # One after the other of the same file, which is then decoded once.
@@ -75,7 +81,15 @@ async def _readable(stack: contextlib.AsyncExitStack, file: Path) -> Path:
 
 def _listed(one: Cut, name: str) -> dict[str, object]:
     shown, wanted = ([part.left, part.top, part.width, part.height] for part in (one.shown, one.wanted))
-    return {"file": name, "kind": one.kind.value, "shown": shown, "wanted": wanted, "size": one.size}
+    return {
+        "file": name,
+        "kind": one.kind.value,
+        "shown": shown,
+        "wanted": wanted,
+        "size": one.size,
+        "most_channels": one.most_channels,
+        "is_published": one.is_published,
+    }
 
 
 def _samples_file(place: int) -> str:
@@ -100,12 +114,49 @@ def _raise_failure(
         raise ValidationFailed(
             Code.TIMEOUT, f"Decoding was stopped after {took}: pictures of this size do not take that long."
         )
+    if at_limit := _at_limit(end, report, allowed.limits, cuts):
+        raise at_limit
     failed = outcome.failure(
         end, allowed, finished=report.finished, error=report.error, free_bytes=outcome.DISK_FULL_BYTES
     )
     if why := failed or (end.fault and end.fault.sentence):
         # A file that crashes the decoder is not a picture.
         raise ValidationFailed(Code.NOT_IMAGE, f"The pictures cannot be decoded. {why}")
+
+
+def _at_limit(
+    end: RunExit, report: RunReport, limits: RenderLimits, cuts: Sequence[Cut]
+) -> RenderFailed | None:
+    """The error if pictures as large as these may need more than a limit: then none of them is at fault."""
+    samples = sum(_samples(one) for one in cuts)
+    if end.ending is Ending.PIDS:
+        return RenderFailed(Code.PIDS, f"Decoding needs more processes than {limits.pids}. Raise pids.")
+    if end.ending is Ending.OUTPUT_LIMIT and _SAMPLE_BYTES * samples > limits.output_bytes:
+        size, setting, code = limits.output_bytes, "output_bytes", Code.OUTPUT_LIMIT
+    elif _is_out_of_memory(end, report) and _LEAST_BYTES + _MOST_BYTES * samples > limits.memory_bytes:
+        size, setting, code = limits.memory_bytes, "memory_bytes", Code.OOM
+    else:
+        return None
+    return RenderFailed(
+        code,
+        f"Decoding pictures of this size needs more than {setting} allows here ({format_size(size)})."
+        f" Raise {setting}.",
+    )
+
+
+def _is_out_of_memory(end: RunExit, report: RunReport) -> bool:
+    return end.ending is Ending.OOM or (report.error or "").startswith("MemoryError")
+
+
+def _samples(one: Cut) -> int:
+    """The most samples that a cut's file may hold."""
+    if one.kind is CutKind.PROOF:
+        # Only the tiles that the wanted part meets are decoded.
+        return (
+            (one.wanted.width + 2 * TILE_PIXELS) * (one.wanted.height + 2 * TILE_PIXELS) * one.most_channels
+        )
+    has_layers = one.kind not in (CutKind.PNG, CutKind.EXR)
+    return one.shown.width * one.shown.height * (one.most_channels if has_layers else _COLOURS)
 
 
 def _taken(report: RunReport, cuts: Sequence[Cut], out: Path) -> Sequence[CutSamples]:

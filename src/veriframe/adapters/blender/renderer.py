@@ -169,7 +169,10 @@ class BlenderRenderer(Renderer):
         return frame
 
     async def cut(self, cuts: Sequence[Cut]) -> Sequence[CutSamples]:
-        """Decode parts of pictures in one clean sandbox. Raises `ValidationFailed`, `HostUnavailable`."""
+        """Decode parts of pictures in one clean sandbox.
+
+        Raises `ValidationFailed`, `RenderFailed`, `HostUnavailable`.
+        """
         return await cutting.cut(self._sandbox, cuts, self._limits)
 
     def start_ahead(self) -> None:

@@ -1,8 +1,9 @@
 """Runs without Blender in a clean sandbox: takes parts of pictures, and digests them.
 
 Arguments: the folder with the files, the output folder, and a JSON file with the list of parts:
-`[{"file": "0000", "kind": "PNG", "shown": [0, 0, 96, 96], "wanted": [0, 0, 64, 64], "size": [192, 108]}]`.
-A region is `[left, top, width, height]`, in pixels of the whole picture, which is of this size. The samples
+`[{"file": "0000", "kind": "PNG", "shown": [0, 0, 96, 96], "wanted": [0, 0, 64, 64], "size": [192, 108],
+"most_channels": 4, "is_published": false}]`. A region is `[left, top, width, height]`, in pixels of the whole
+picture, which is of this size. A published EXR may have no attributes but those that pixels need. The samples
 of part 0 are written to `0000.f32`: float32, little-endian, (height, width, channels).
 """
 
@@ -12,6 +13,7 @@ import functools
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +32,11 @@ Corner = tuple[int, int]
 
 
 @functools.lru_cache(maxsize=1)
-def decoded(source: Path, kind: str, width: int, height: int) -> Planes:
+def decoded(
+    source: Path, kind: str, size: tuple[int, int], most_channels: int, *, is_published: bool
+) -> Planes:
     """All channels of a file that count. Raises `NotAPictureError`."""
+    width, height = size
     if kind == "PNG":
         with source.open("rb") as stream:
             pixels = png_file.read(stream, width, height)
@@ -40,7 +45,14 @@ def decoded(source: Path, kind: str, width: int, height: int) -> Planes:
     import exr_file  # type: ignore[import-not-found]  # noqa: PLC0415
     import proof  # type: ignore[import-not-found]  # noqa: PLC0415
 
-    planes: Planes = (exr_file.read if kind == "EXR" else exr_file.read_layers)(source, width, height)
+    if kind == "EXR":
+        planes: Planes = exr_file.read(source, width, height)
+    else:
+        planes = exr_file.read_layers(source, width, height, most_channels)
+    if is_published:
+        import exr_header  # type: ignore[import-not-found]  # noqa: PLC0415
+
+        exr_header.require_pixels_only(source, width, height)
     return proof.of_layers(planes)[0] if kind == "RAW_PROOF" else planes
 
 
@@ -48,7 +60,8 @@ def shown_by(source: Path, cut: dict[str, Any]) -> tuple[Planes, Corner]:
     """The channels of at least the wanted part, and where they begin. Raises `NotAPictureError`."""
     left, top, width, height = cut["shown"]
     if cut["kind"] != "PROOF":
-        return decoded(source, cut["kind"], width, height), (left, top)
+        most, is_published = cut["most_channels"], cut["is_published"]
+        return decoded(source, cut["kind"], (width, height), most, is_published=is_published), (left, top)
     import proof  # noqa: PLC0415
     import proof_tiles  # type: ignore[import-not-found]  # noqa: PLC0415
 
@@ -64,13 +77,18 @@ def wanted_of(source: Path, cut: dict[str, Any]) -> Planes:
     return {name: plane[y : y + height, x : x + width] for name, plane in planes.items()}
 
 
-def values(planes: Planes) -> Plane:
-    """The samples as float32, canonical; integers are divided by the largest of their kind."""
+def values(planes: Planes) -> Iterator[Plane]:
+    """The samples as float32, canonical; integers are divided by the largest of their kind.
+
+    A few rows at a time: all of them together need as much memory again as the picture.
+    """
     ordered = [planes[name] for name in pixel_digest.ordered(list(planes))]
-    samples = np.stack(ordered, axis=2, dtype=np.float32)
-    if ordered[0].dtype.kind == "u":
-        samples /= np.float32(np.iinfo(ordered[0].dtype).max)
-    return pixel_digest.canonical(samples)
+    for top in range(0, len(ordered[0]), pixel_digest.TILE):
+        rows = [plane[top : top + pixel_digest.TILE] for plane in ordered]
+        samples = np.stack(rows, axis=2, dtype=np.float32)
+        if ordered[0].dtype.kind == "u":
+            samples /= np.float32(np.iinfo(ordered[0].dtype).max)
+        yield pixel_digest.canonical(samples)
 
 
 def cut_and_report(number: int, cut: dict[str, Any], files: Path, out: Path) -> None:
@@ -80,7 +98,9 @@ def cut_and_report(number: int, cut: dict[str, Any], files: Path, out: Path) -> 
     except NotAPictureError as error:
         report("refused", number=number, code=error.code, why=str(error)[:300])
         return
-    (out / f"{number:04d}.f32").write_bytes(values(planes).tobytes())
+    with (out / f"{number:04d}.f32").open("wb") as target:
+        for rows in values(planes):
+            target.write(rows.tobytes())
     leaves = pixel_digest.leaves(planes, corner=cut["wanted"][:2], size=cut["size"])
     report(
         "cut",

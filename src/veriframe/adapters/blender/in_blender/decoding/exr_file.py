@@ -46,7 +46,7 @@ def _read(path: Path, width: int, height: int, most_channels: int) -> Planes:
     try:
         _check_header(OpenEXR.File(str(path), header_only=True), width, height, most_channels)
         channels = OpenEXR.File(str(path), separate_channels=True).channels()
-    except NotAPictureError:
+    except (NotAPictureError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001  # the library raises arbitrary exceptions
         raise NotAPictureError(f"it cannot be decoded: {error}") from None
