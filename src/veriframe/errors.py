@@ -117,6 +117,10 @@ class StoreFull(StoreUnavailable):
     """The content store has no room. The text says how to make some."""
 
 
+class StoreDamaged(StoreUnavailable):
+    """A file of our own content store is not what it was. Nobody else is at fault."""
+
+
 class HostUnavailable(Unavailable):
     """This machine cannot continue now: disk full, Blender missing, or journal not writable."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from veriframe.errors import Code, JobRejected, StoreUnavailable, ValidationFailed
+from veriframe.errors import Code, JobRejected, StoreDamaged, StoreUnavailable, ValidationFailed
 from veriframe.model.bundle import merkle
 from veriframe.model.bundle.manifest import FILE_NAME, MOST_BYTES, Manifest, ManifestFrame, parse_manifest
 from veriframe.model.rendering.frames import RenderTask
@@ -168,6 +168,8 @@ class Evidence:
                 if error.code is not Code.NOT_FOUND:
                     raise ValidationFailed(error.code, _unfit(error, path)) from error
                 cause: Exception = error
+            except StoreDamaged:
+                raise
             except (StoreUnavailable, TimeoutError) as error:
                 # Our own store answers, and this content stalls: its provider holds it back.
                 await self.store.ready()

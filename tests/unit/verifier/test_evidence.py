@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.fakes.store import FakeStore
 
-from veriframe.errors import StoreUnavailable, ValidationFailed
+from veriframe.errors import StoreDamaged, StoreUnavailable, ValidationFailed
 from veriframe.model.bundle.manifest import ManifestFrame, Proof
 from veriframe.model.verification.tiles import TileGrid
 from veriframe.ports.store import Fetched, FetchLimits, OnTransfer, Transfer, ignore_transfer
@@ -180,3 +180,14 @@ async def test_a_store_of_ours_that_is_away_is_not_the_worker(tmp_path: Path) ->
     store.is_away = True
     with pytest.raises(StoreUnavailable):
         await of(store, tmp_path).frame(FRAME)
+
+
+async def test_damage_in_a_store_of_ours_is_not_the_worker_s(tmp_path: Path) -> None:
+    """fault_276: it was WITHHELD, and an honest worker lost a dispute over it."""
+
+    class Damaged(SlowStore):
+        async def fetch(self, *_: object, **__: object) -> Fetched:
+            raise StoreDamaged("The stored file is damaged.")
+
+    with pytest.raises(StoreDamaged):
+        await of(Damaged(), tmp_path).frame(FRAME)

@@ -29,7 +29,7 @@ from veriframe.adapters.local_store.pins import PinFolder
 from veriframe.adapters.local_store.staging import staged, staging
 from veriframe.adapters.local_store.targets import is_full, reason, replace, writing
 from veriframe.disk import locked
-from veriframe.errors import Code, JobRejected, SettingsError, StoreFull, StoreUnavailable
+from veriframe.errors import Code, JobRejected, SettingsError, StoreDamaged, StoreFull, StoreUnavailable
 from veriframe.model.content.cid import canonical
 from veriframe.model.quantities import format_size
 from veriframe.ports.store import (
@@ -273,8 +273,8 @@ class LocalStore(ContentStore):
             " mounted and has space, and that its user may write to it."
         )
 
-    def _damaged(self, cid: str, why: str) -> StoreUnavailable:
-        return StoreUnavailable(
+    def _damaged(self, cid: str, why: str) -> StoreDamaged:
+        return StoreDamaged(
             f"The stored file {self._blobs.path(cid)} is damaged: {why}. Add the same content again to repair"
             " it, or delete the file."
         )
