@@ -6,7 +6,7 @@ from veriframe.cli import context
 from veriframe.cli.order import acting, options
 from veriframe.cli.verification import options as verification
 from veriframe.cli.verification.running import Output, verify_jobs
-from veriframe.errors import MoveRefused
+from veriframe.errors import MoveRefused, SettingsError
 
 
 def verify(
@@ -27,6 +27,8 @@ def verify(
     orders = acting.orders()
     status = context.run(orders.find(number))
     wanted = set(request.frames)
+    if wanted and wanted.isdisjoint(frame for chunk in status.chunks for frame in chunk.frames):
+        raise SettingsError(f"Order {number} has none of these frames. See: veriframe order show {number}.")
     chunks = [
         chunk
         for chunk in status.chunks
