@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.unit.cli.shell import Acting, Shell, claim_first, plain, submit
 from tests.unit.creator.stage import ARBITER, ARTIST, PNG, WORKER
+from tests.unit.model.verification.test_report import EXACT, JOB
 
 from veriframe.cli import context
 from veriframe.errors import MoveRefused, SettingsError, ValidationFailed
 from veriframe.model.registry.job import format_address
 from veriframe.model.registry.offer import LEASE_SECONDS
+from veriframe.model.verification.findings import FrameFinding
+from veriframe.model.verification.report import write_report
 
 
 def _story(shell: Shell) -> list[Callable[[], Awaitable[object]]]:
@@ -183,6 +187,17 @@ def test_dispute_with_evidence_needs_consent(shell: Shell) -> None:
     result = shell.run("dispute", "1", "--evidence", "why.txt", "--yes")
     assert "The evidence becomes public" in result.stderr
     assert b"look at the sky" in shell.stage.store.files.values()
+
+
+def test_a_report_that_proves_the_result_right_is_no_evidence(shell: Shell) -> None:
+    """fault_277: the creator would lose the bond to the worker. That of another job is."""
+    _submitted(shell, "--arbiter", hex(ARBITER))
+    right = replace(JOB, job=1, frames=(FrameFinding(number=1, tiles=(EXACT,)),))
+    Path("report.json").write_bytes(write_report([right]))
+    error = shell.refusal("dispute", "1", "--evidence", "report.json", "--yes")
+    assert "is right" in str(error)
+    Path("report.json").write_bytes(write_report([replace(right, job=2)]))
+    assert "DISPUTED" in shell.run("dispute", "1", "--evidence", "report.json", "--yes").stdout
 
 
 @pytest.mark.parametrize(

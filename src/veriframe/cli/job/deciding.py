@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -14,10 +15,14 @@ from veriframe.cli.display import consent, job_view, money, show
 from veriframe.cli.display.outcomes import Outcomes
 from veriframe.cli.job import acting, options
 from veriframe.creator.creator import Creator
+from veriframe.errors import SettingsError, ValidationFailed
 from veriframe.model.registry.job import Verdict
 from veriframe.model.registry.job_status import JobStatus
+from veriframe.model.verification.findings import Conclusion
 
 PUBLIC_EVIDENCE = "The evidence becomes public: anyone who knows its CID can read it. This cannot be undone."
+
+_RIGHT = (Conclusion.EXACT, Conclusion.EQUAL)
 
 Sentence = Callable[[JobStatus, JobStatus], str]
 """Tells what became of the money, by the statuses before and after a decision."""
@@ -46,6 +51,7 @@ def dispute(
     """Dispute the result before the review ends. This binds a bond as high as the worker's."""
     opening.refuse_other_makers("dispute")
     if evidence is not None:
+        _refuse_proofs(job_id, evidence)
         consent.need_terminal(yes, "The file becomes public")
         consent.warn_and_ask(yes, PUBLIC_EVIDENCE, "Publish it and dispute?")
     creator = acting.creator()
@@ -54,6 +60,20 @@ def dispute(
         return creator.dispute(number, evidence)
 
     _decide(creator, decide, money.disputed, [job_id], as_json=as_json)
+
+
+def _refuse_proofs(job_id: int, evidence: Path) -> None:
+    """Raise `SettingsError` for a report that proves the result right: the dispute and its bond were lost."""
+    from veriframe.model.verification.report import MOST_BYTES, parse_report  # noqa: PLC0415 - is slow
+
+    with suppress(OSError, ValidationFailed):
+        with evidence.open("rb") as file:
+            findings = parse_report(file.read(MOST_BYTES + 1))
+        if any(one.job == job_id and one.conclusion in _RIGHT for one in findings):
+            raise SettingsError(
+                f"This report says that the result of job {job_id} is right. An arbiter would find the same, "
+                "and the dispute's bond would be lost. Without --evidence you may dispute it nevertheless."
+            )
 
 
 def resolve(
