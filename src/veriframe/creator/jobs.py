@@ -158,6 +158,10 @@ def _no_picture(job: Job, error: JobRejected) -> ValidationFailed:
     else:
         why = "it is not one file of an acceptable size"
     remedy = "" if job.state.is_final else " Dispute it if an arbiter is named."
+    if error.code is Code.NOT_A_FILE:
+        why = "it is not one file"
+        otherwise = f" Otherwise:{remedy}" if remedy else ""
+        remedy = f" If frames were ordered: veriframe order fetch {job.order.id}.{otherwise}"
     return ValidationFailed(error.code, f"The result of job {job.id} cannot be fetched: {why}.{remedy}")
 
 

@@ -152,6 +152,7 @@ async def test_a_result_that_cannot_be_fetched_is_the_workers_fault(stage: Stage
     with pytest.raises(ValidationFailed, match="Dispute") as raised:
         await stage.creator.fetch(job_id, stage.folder / "picture.png", replace=False)
     assert raised.value.code == code
+    assert ("veriframe order fetch 1" in str(raised.value)) is (code is Code.NOT_A_FILE)
     fault, stage.store.fault = stage.store.fault, None
     await stage.creator.accept(job_id)
     stage.store.fault = fault
