@@ -18,11 +18,9 @@ from veriframe.creator.creator import Creator
 from veriframe.errors import SettingsError, ValidationFailed
 from veriframe.model.registry.job import Verdict
 from veriframe.model.registry.job_status import JobStatus
-from veriframe.model.verification.findings import Conclusion
+from veriframe.model.verification.findings import RIGHT
 
 PUBLIC_EVIDENCE = "The evidence becomes public: anyone who knows its CID can read it. This cannot be undone."
-
-_RIGHT = (Conclusion.EXACT, Conclusion.EQUAL)
 
 Sentence = Callable[[JobStatus, JobStatus], str]
 """Tells what became of the money, by the statuses before and after a decision."""
@@ -69,7 +67,7 @@ def _refuse_proofs(job_id: int, evidence: Path) -> None:
     with suppress(OSError, ValidationFailed):
         with evidence.open("rb") as file:
             findings = parse_report(file.read(MOST_BYTES + 1))
-        if any(one.job == job_id and one.conclusion in _RIGHT for one in findings):
+        if any(one.job == job_id and one.conclusion in RIGHT for one in findings):
             raise SettingsError(
                 f"This report says that the result of job {job_id} is right. An arbiter would find the same, "
                 "and the dispute's bond would be lost. Without --evidence you may dispute it nevertheless."

@@ -13,10 +13,10 @@ from veriframe.creator.orders.posting import OrderPosting
 from veriframe.creator.review.reordering import Reordering
 from veriframe.creator.review.reports import Reports
 from veriframe.creator.review.reviewing import Review
-from veriframe.creator.review.values import RIGHT, Examined, Examiner, ReviewOptions, Told
+from veriframe.creator.review.values import Examined, Examiner, ReviewOptions, Told
 from veriframe.errors import MoveRefused, SettingsError
 from veriframe.model.registry.job import Job, format_address
-from veriframe.model.verification.findings import Request
+from veriframe.model.verification.findings import RIGHT, Request
 from veriframe.model.verification.report import write_report
 from veriframe.model.verification.words import meaning, standing
 from veriframe.ports.renderer import Renderer

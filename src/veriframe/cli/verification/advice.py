@@ -7,7 +7,7 @@ from pathlib import Path
 from veriframe.model.quantities import format_span
 from veriframe.model.registry.job import NOBODY, Address, JobState
 from veriframe.model.registry.job_status import JobStatus
-from veriframe.model.verification.findings import Conclusion
+from veriframe.model.verification.findings import RIGHT, Conclusion
 
 
 def advice(status: JobStatus, conclusion: Conclusion, account: Address, report: Path | None) -> str:
@@ -18,7 +18,7 @@ def advice(status: JobStatus, conclusion: Conclusion, account: Address, report: 
     job, left = status.job, status.job.review_end - status.now
     if job.state is not JobState.SUBMITTED or job.order.creator != account or left <= 0:
         return ""
-    if conclusion in (Conclusion.EXACT, Conclusion.EQUAL):
+    if conclusion in RIGHT:
         return f"Pay for it: veriframe job accept {job.id}"
     paid = f"Otherwise its worker is paid in {format_span(left)}."
     if job.terms.arbiter == NOBODY:

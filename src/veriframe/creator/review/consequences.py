@@ -8,10 +8,11 @@ from veriframe.creator.creator import Creator
 from veriframe.creator.orders.notes import ConclusionNote
 from veriframe.creator.orders.values import Chunk
 from veriframe.creator.review.reports import Reports
-from veriframe.creator.review.values import DISPUTABLE, RIGHT, Happened, ReviewOptions, Told
+from veriframe.creator.review.values import DISPUTABLE, Happened, ReviewOptions, Told
 from veriframe.errors import JobError, MoveRefused, StoreUnavailable
 from veriframe.model.registry.job import NOBODY, JobState
 from veriframe.model.registry.ledger import Rule
+from veriframe.model.verification.findings import RIGHT
 from veriframe.threads import run_briefly
 
 MONEY = (Rule.INSUFFICIENT_FUNDS, Rule.INSUFFICIENT_CREDIT)

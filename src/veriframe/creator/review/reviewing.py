@@ -23,7 +23,6 @@ from veriframe.creator.review.reordering import Reordering
 from veriframe.creator.review.reports import Reports
 from veriframe.creator.review.values import (
     DISPUTABLE,
-    RIGHT,
     Examined,
     Examiner,
     Happened,
@@ -31,7 +30,7 @@ from veriframe.creator.review.values import (
     Told,
 )
 from veriframe.errors import JobError, MoveRefused, SettingsError, Unavailable
-from veriframe.model.verification.findings import Conclusion
+from veriframe.model.verification.findings import RIGHT, Conclusion
 from veriframe.ports.registry import JobReader
 from veriframe.retry import end
 from veriframe.threads import run_briefly

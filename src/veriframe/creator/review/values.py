@@ -12,8 +12,6 @@ from veriframe.creator.orders.values import Chunk
 from veriframe.model.registry.job import Job
 from veriframe.model.verification.findings import Conclusion
 
-RIGHT = (Conclusion.EXACT, Conclusion.EQUAL)
-"""The conclusions that are paid for."""
 DISPUTABLE = (Conclusion.WRONG, Conclusion.WITHHELD)
 """The conclusions that are disputed."""
 

@@ -25,6 +25,9 @@ class Conclusion(StrEnum):
     """The result is not what was ordered."""
 
 
+RIGHT = (Conclusion.EXACT, Conclusion.EQUAL)
+"""The conclusions that prove a result right."""
+
 _ORDER = tuple(Conclusion)
 
 

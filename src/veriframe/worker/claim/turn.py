@@ -11,6 +11,7 @@ from functools import partial
 
 from veriframe.errors import Code
 from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.attempt.pace import Pace
 from veriframe.model.registry.job import Job
 from veriframe.worker.ahead import claimed_ahead
 from veriframe.worker.claim.lease import in_time, require_claim
@@ -50,10 +51,10 @@ async def take_place(lane: Lane | None, attempt: Attempt, run: JobRun) -> Attemp
 
 def _may_follow(render: Render, *, attempt: Attempt, job: Job, context: WorkerContext) -> bool:
     """Whether a chunk may be claimed while one of the same order renders."""
-    its, pace = render.attempt, context.speeds.pace(attempt.asset_cid)
+    its, pace = render.attempt, _pace(attempt, context)
     if (its.asset_cid, its.order_id, its.creator) != (attempt.asset_cid, attempt.order_id, attempt.creator):
         return False
-    if attempt.task is None or pace is None or math.isinf(pace.frame_seconds):
+    if attempt.task is None or pace is None:
         return False
     # Without claims, what is chosen late is rarely done twice.
     is_paused = context.pauses.reason or not context.registry.has_claims
@@ -65,10 +66,14 @@ def _may_follow(render: Render, *, attempt: Attempt, job: Job, context: WorkerCo
 
 def _needed_seconds(attempt: Attempt, context: WorkerContext) -> float:
     """What the frames take at the pace seen here; 0 if none is known."""
+    pace = _pace(attempt, context)
+    return 0.0 if attempt.task is None or pace is None else pace.seconds(len(attempt.task.frames))
+
+
+def _pace(attempt: Attempt, context: WorkerContext) -> Pace | None:
+    """The pace of its asset; None before its first frame, and after one that exceeded its limit."""
     pace = context.speeds.pace(attempt.asset_cid)
-    if attempt.task is None or pace is None or math.isinf(pace.frame_seconds):
-        return 0.0
-    return pace.seconds(len(attempt.task.frames))
+    return None if pace is None or math.isinf(pace.frame_seconds) else pace
 
 
 def _hurry(left: float, attempt: Attempt, run: JobRun) -> None:

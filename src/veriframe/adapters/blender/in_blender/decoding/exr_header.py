@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 import exr_file  # type: ignore[import-not-found]
+from exr_layout import MAGIC, MOST_HEADER_BYTES, exactly, window, word  # type: ignore[import-not-found]
 from png_file import NotAPictureError  # type: ignore[import-not-found]
 
-START = b"\x76\x2f\x31\x01"
 PLAIN = (0x002, 0x402)
 """The version and flags of a file of one part in rows, without and with long names."""
 
@@ -23,21 +23,19 @@ ROWS = 16
 CHANNEL = struct.pack("<B3xii", 0, 1, 1)
 """What follows a channel's name and type: not perceptually linear, and not subsampled."""
 
-MOST_HEADER_BYTES = 2**20
-
 
 def require_pixels_only(path: Path, width: int, height: int) -> None:
     """Raise `NotAPictureError` unless the file is laid out as `exr_file.write` does it, without gaps."""
     with path.open("rb") as file:
-        if _exactly(file, 4) != START or struct.unpack("<I", _exactly(file, 4))[0] not in PLAIN:
+        if exactly(file, 4) != MAGIC or struct.unpack("<I", exactly(file, 4))[0] not in PLAIN:
             raise NotAPictureError("it is not an EXR of one part, in rows")
         allowed, found = _allowed(width, height), set[bytes]()
-        while name := _word(file):
-            kind, (length,) = _word(file), struct.unpack("<i", _exactly(file, 4))
+        while name := word(file):
+            kind, (length,) = word(file), struct.unpack("<i", exactly(file, 4))
             if name in found or not 0 <= length <= MOST_HEADER_BYTES:
                 raise NotAPictureError("its header is damaged")
             found.add(name)
-            value = _exactly(file, length)
+            value = exactly(file, length)
             is_plain = _are_plain(value) if name == b"channels" else allowed.get(name) == (kind, value)
             if not is_plain:
                 raise NotAPictureError("its header has more in it than pixels need")
@@ -46,12 +44,12 @@ def require_pixels_only(path: Path, width: int, height: int) -> None:
 
 def _allowed(width: int, height: int) -> dict[bytes, tuple[bytes, bytes]]:
     """The types and values of attributes, by their names."""
-    window = b"box2i", struct.pack("<4i", 0, 0, width - 1, height - 1)
+    whole = b"box2i", window(width, height)
     one = b"float", struct.pack("<f", 1)
     return {
         b"compression": (b"compression", b"\x03"),
-        b"dataWindow": window,
-        b"displayWindow": window,
+        b"dataWindow": whole,
+        b"displayWindow": whole,
         b"lineOrder": (b"lineOrder", b"\0"),
         b"pixelAspectRatio": one,
         b"screenWindowCenter": (b"v2f", bytes(8)),
@@ -74,29 +72,12 @@ def _are_plain(channels: bytes) -> bool:
 def _require_rows(file: BinaryIO, height: int) -> None:
     """Compare the offset table with where the chunks lie: one after the other, up to the file's end."""
     count = -(-height // ROWS)
-    offsets = struct.unpack(f"<{count}Q", _exactly(file, 8 * count))
+    offsets = struct.unpack(f"<{count}Q", exactly(file, 8 * count))
     for place, offset in enumerate(offsets):
-        y, length = struct.unpack("<ii", _exactly(file, 8))
+        y, length = struct.unpack("<ii", exactly(file, 8))
         if (offset, y) != (file.tell() - 8, place * ROWS) or length <= 0:
             raise NotAPictureError("its rows do not lie one after the other")
         file.seek(length, 1)
     end = file.tell()
     if file.seek(0, 2) != end:
         raise NotAPictureError("its file has more in it than pixels")
-
-
-def _word(file: BinaryIO) -> bytes:
-    """The text up to the next zero."""
-    word = b""
-    while (byte := _exactly(file, 1)) != b"\0":
-        word += byte
-        if len(word) > exr_file.MOST_NAME_BYTES:
-            raise NotAPictureError("a name in its header is too long")
-    return word
-
-
-def _exactly(file: BinaryIO, count: int) -> bytes:
-    found = file.read(count)
-    if len(found) != count:
-        raise NotAPictureError("it is cut short")
-    return found

@@ -13,15 +13,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 import exr_file  # type: ignore[import-not-found]
+from exr_layout import MAGIC, MOST_HEADER_BYTES, exactly, window, word  # type: ignore[import-not-found]
 from pixel_digest import TILE, Planes  # type: ignore[import-not-found]
 from png_file import NotAPictureError  # type: ignore[import-not-found]
 
-MAGIC = b"\x76\x2f\x31\x01"
 PLAIN = (0x202, 0x602)
 """The version and flags of a tiled file of one part, without and with long names."""
 
 TILES = struct.pack("<IIB", TILE, TILE, 0)
-MOST_HEADER_BYTES = 2**20
 MOST_TILE_BYTES = TILE * TILE * 4 * exr_file.MOST_CHANNELS
 """A chunk that compression would make larger is not compressed."""
 
@@ -44,7 +43,7 @@ def read(path: Path, size: Sequence[int], wanted: Sequence[int]) -> tuple[Planes
         for y in range(top, bottom):
             for x in range(left, right):
                 file.seek(table + 8 * (y * across + x))
-                (offset,) = struct.unpack("<Q", _exactly(file, 8))
+                (offset,) = struct.unpack("<Q", exactly(file, 8))
                 chunks.append(struct.pack("<ii", x - left, y - top) + _chunk(file, offset, x, y))
         at = len(header) + 8 * len(chunks)
         offsets = []
@@ -58,37 +57,23 @@ def read(path: Path, size: Sequence[int], wanted: Sequence[int]) -> tuple[Planes
 
 def _header(file: BinaryIO, size: Sequence[int], part: tuple[int, int]) -> bytes:
     """The header for a picture of the part's size. Leaves the file at the offset table."""
-    start = _exactly(file, 8)
+    start: bytes = exactly(file, 8)
     if start[:4] != MAGIC or int.from_bytes(start[4:], "little") not in PLAIN:
         raise NotAPictureError("it is not a tiled EXR of one part")
-    made, found = start, {}
-    while name := _word(file):
-        kind, (length,) = _word(file), struct.unpack("<i", _exactly(file, 4))
+    made, found = start, dict[bytes, bytes]()
+    while name := word(file):
+        kind, (length,) = word(file), struct.unpack("<i", exactly(file, 4))
         if not 0 <= length <= MOST_HEADER_BYTES or len(made) > MOST_HEADER_BYTES:
             raise NotAPictureError("its header is too long")
-        value = found[name] = _exactly(file, length)
+        value = found[name] = exactly(file, length)
         if name in (b"dataWindow", b"displayWindow"):
-            value = _window(*part)
+            value = window(*part)
         made += name + b"\0" + kind + b"\0" + struct.pack("<i", len(value)) + value
     if found.get(b"tiles") != TILES:
         raise NotAPictureError(f"its tiles are not {TILE}×{TILE}, of one level")
-    if found.get(b"dataWindow") != _window(*size):
+    if found.get(b"dataWindow") != window(*size):
         raise NotAPictureError(f"it does not have {size[0]}×{size[1]} pixels", "WRONG_SIZE")
     return made + b"\0"
-
-
-def _window(width: int, height: int) -> bytes:
-    return struct.pack("<4i", 0, 0, width - 1, height - 1)
-
-
-def _word(file: BinaryIO) -> bytes:
-    """The text up to the next zero."""
-    word = b""
-    while (byte := _exactly(file, 1)) != b"\0":
-        word += byte
-        if len(word) > exr_file.MOST_NAME_BYTES:
-            raise NotAPictureError("a name in its header is too long")
-    return word
 
 
 def _chunk(file: BinaryIO, offset: int, x: int, y: int) -> bytes:
@@ -96,14 +81,8 @@ def _chunk(file: BinaryIO, offset: int, x: int, y: int) -> bytes:
     if offset >= 2**63:
         raise NotAPictureError("its offset table is damaged")
     file.seek(offset)
-    found_x, found_y, *level, length = struct.unpack("<5i", _exactly(file, 20))
+    found_x, found_y, *level, length = struct.unpack("<5i", exactly(file, 20))
     if (found_x, found_y, *level) != (x, y, 0, 0) or not 0 < length <= MOST_TILE_BYTES:
         raise NotAPictureError(f"tile {x}, {y} is not there")
-    return struct.pack("<3i", *level, length) + _exactly(file, length)
-
-
-def _exactly(file: BinaryIO, count: int) -> bytes:
-    found = file.read(count)
-    if len(found) != count:
-        raise NotAPictureError("it is cut short")
-    return found
+    data: bytes = exactly(file, length)
+    return struct.pack("<3i", *level, length) + data
