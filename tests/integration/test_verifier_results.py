@@ -25,7 +25,8 @@ from veriframe.errors import Code, JobRejected, StoreUnavailable
 from veriframe.model.attempt.attempt import Stage
 from veriframe.model.bundle.job_file import Split, write_job_file
 from veriframe.model.registry.job import Job
-from veriframe.model.verification.findings import Conclusion, Subject
+from veriframe.model.rendering.frames import ImageFormat
+from veriframe.model.verification.findings import Conclusion, Request, Subject
 from veriframe.worker import pipeline
 
 pytestmark = pytest.mark.slow
@@ -139,3 +140,27 @@ async def test_what_nobody_provides_is_withheld_and_not_wrong(bench: Bench) -> N
     found = (await verified(bench, job)).finding
     assert found.conclusion is Conclusion.WITHHELD
     assert "proof/frame_0001.tiles; it was asked for 2 times" in found.why
+
+
+async def test_a_layer_that_does_not_denoise_is_not_denoised_again(bench: Bench) -> None:
+    """fault_330: the scene denoises, and its only layer turns that off."""
+    change = "scene.cycles.use_denoising = True; scene.view_layers[0].cycles.use_denoising = False"
+    bundle = replace(BUNDLE, overrides=replace(PLAIN, denoise=None))
+    job = await rendered(bench, bundle, change)
+    found = (await verified(bench, job, Request(thorough=True))).finding
+    assert (found.conclusion, found.why) == (Conclusion.EXACT, "")
+
+
+async def test_layers_that_a_worker_adds_are_refused_before_they_are_decoded(bench: Bench) -> None:
+    """fault_331: decoding 128 channels of a large picture takes more memory than a verifier has."""
+    bundle = replace(BUNDLE, format=ImageFormat.MULTILAYER)
+    job = await rendered(bench, bundle)
+    assert (await verified(bench, job)).finding.conclusion is Conclusion.EXACT
+    forged = dict(bench.store.folders[job.result_cid])
+    manifest = json.loads(forged["manifest.json"])
+    for frame in manifest["frames"]:
+        frame["channels"] += "".join(f",ViewLayer.Z{number}.Z" for number in range(100))
+        del forged[frame["file"]]
+    rewrite(forged, manifest)
+    found = (await verified(bench, with_result(bench, job, forged))).finding
+    assert (found.conclusion, "channels" in found.why) == (Conclusion.WRONG, True)

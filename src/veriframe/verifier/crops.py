@@ -19,6 +19,7 @@ from veriframe.assets import Asset
 from veriframe.model.bundle.chunks import with_border
 from veriframe.model.rendering.frames import ImageFormat, Region, RenderTask, frame_file, proof_file
 from veriframe.model.verification.rule import STOP_EARLY
+from veriframe.model.verification.tiles import TileGrid
 from veriframe.ports.renderer import Cut, CutKind, CutSamples, Kernel, Renderer, RenderSession
 
 Samples = NDArray[np.float32]
@@ -59,12 +60,14 @@ class Crop:
 class Sessions:
     """The Blenders that have one asset open, one for each kernel. A context manager, which ends them.
 
-    `repeats`: whether this machine renders the same bits in two processes; None as long as nobody asked.
+    `repeats`: whether this machine renders the same bits in two processes; `channels`: those of the asset's
+    pictures. None as long as nobody asked.
     """
 
     renderer: Renderer
     asset: Asset
     repeats: bool | None = None
+    channels: tuple[str, ...] | None = None
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _open: dict[Kernel, RenderSession] = field(default_factory=dict)
 
@@ -106,6 +109,13 @@ class Crops:
         """Render a part of a frame, in pixels of the whole picture, with what its pixels depend on."""
         (crop,) = await self.render_all(frame, [region], way)
         return crop
+
+    async def channels(self, frame: int) -> tuple[str, ...]:
+        """The channels of the asset's pictures, by a tile of this frame. It is rendered once."""
+        if self.sessions.channels is None:
+            tile = TileGrid(*self.size).region(0)
+            self.sessions.channels = (await self.render(frame, tile)).channels
+        return self.sessions.channels
 
     async def render_all(
         self,

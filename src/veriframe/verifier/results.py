@@ -20,7 +20,7 @@ from veriframe.model.rendering.scene import SceneInspection
 from veriframe.model.verification.tiles import TileGrid
 from veriframe.ports.renderer import Cut, CutKind, Renderer
 from veriframe.ports.store import ContentStore
-from veriframe.verifier.crops import KINDS, Samples, samples_of
+from veriframe.verifier.crops import KINDS, Crops, Samples, samples_of
 from veriframe.verifier.evidence import Evidence, Retries
 from veriframe.verifier.png_chunks import require_pixels_only
 from veriframe.verifier.scenes import OpenedAsset
@@ -120,10 +120,11 @@ class Result:
         assert self.manifest is not None
         return next(frame for frame in self.manifest.frames if frame.number == number)
 
-    async def delivered(self, number: int) -> Delivered:
+    async def delivered(self, number: int, crops: Crops) -> Delivered:
         """A frame, fetched, decoded, and compared with what the manifest commits to.
 
-        Raises `ValidationFailed`, `RenderFailed`, `StoreUnavailable`, `HostUnavailable`.
+        `crops` renders the scene. Raises `ValidationFailed`, `RenderFailed`, `StoreUnavailable`,
+        `HostUnavailable`.
         """
         shown = self.task.region or self.region
         if self.manifest is None:
@@ -138,6 +139,11 @@ class Result:
                 Code.WRONG_SIZE,
                 f"it has {told.width}×{told.height} pixels, and {shown.width}×{shown.height} were ordered",
             )
+        if self.task.format is ImageFormat.MULTILAYER:
+            # Before it is decoded, which takes memory for each channel.
+            channels = await crops.channels(number)
+            if sorted(told.channels.split(",")) != sorted(channels):
+                raise ValidationFailed(Code.BAD_MANIFEST, "its manifest has other channels than were ordered")
         file = await self.evidence.frame(told)
         if self.task.format is ImageFormat.PNG:
             await asyncio.to_thread(require_pixels_only, file)

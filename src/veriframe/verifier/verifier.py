@@ -45,8 +45,8 @@ from veriframe.verifier.values import Plan, TilePicture
 _ENOUGH = (Conclusion.WRONG, Conclusion.WITHHELD)
 """After a frame of these, the others are not checked: nothing they show makes the result right."""
 
-BLOCK_SECONDS = 2.0
-"""How often the registry is asked whether the next block is there."""
+FIRST_BLOCK_SECONDS, BLOCK_SECONDS = 0.25, 2.0
+"""When the registry is asked again whether the next block is there; each time later, up to the second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +183,7 @@ class Verifier:
 
     async def _frame(self, number: int, result: Result, check: FrameCheck, plan: Plan) -> FrameFinding:
         try:
-            delivered = await result.delivered(number)
+            delivered = await result.delivered(number, check.judging.crops)
             check.overview = await asyncio.to_thread(overview, delivered)
             return await check.check(delivered, plan)
         except ValidationFailed as error:
@@ -200,12 +200,12 @@ class Verifier:
 
     async def _block_hash(self, number: int) -> int:
         """The hash of a block, once it is there."""
-        waits = False
+        seconds = FIRST_BLOCK_SECONDS
         while (found := await self.registry.block_hash(number)) is None:
-            if not waits:
+            if seconds == FIRST_BLOCK_SECONDS:
                 self.watching.on_wait(f"block {number}, whose hash says which tiles are checked")
-                waits = True
-            await asyncio.sleep(BLOCK_SECONDS)
+            await asyncio.sleep(seconds)
+            seconds = min(2 * seconds, BLOCK_SECONDS)
         return found
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
+from functools import partial
 
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.attempt.policy import Policy
@@ -26,6 +27,7 @@ from veriframe.worker.shared.speeds import Speeds
 from veriframe.worker.shared.workspace import Workspace
 
 _BEFORE_RENDERED = (Stage.SEEN, Stage.FETCHED, Stage.CHECKED, Stage.CLAIMED)
+_BEFORE_VALIDATED = (*_BEFORE_RENDERED, Stage.RENDERED)
 
 
 async def _approve(attempt: Attempt) -> None:
@@ -46,7 +48,8 @@ class WorkerContext:
     an attempt right before its claim: it raises `JobLost` or `HostUnavailable`. `is_backed` says whether its
     creator has paid for more than its jobs may cost. `claims` counts the claims being made, `room` reserves
     store space for them. `pauses` knows why nothing is claimed now; `manners` says whether the machine is the
-    worker's now. `speeds` knows how fast each asset was rendered, `kept` which ones stay open.
+    worker's now. `speeds` knows how fast each asset was rendered, `kept` which ones stay open to be
+    rendered, `kept_for_checks` which one in the process that renders tiles again.
     """
 
     registry: WorkerRegistry
@@ -71,19 +74,21 @@ class WorkerContext:
     scenes: Scenes = field(init=False)
     speeds: Speeds = field(init=False)
     kept: KeptSessions = field(init=False)
+    kept_for_checks: KeptSessions = field(init=False)
     pauses: Pauses = field(init=False)
 
     def __post_init__(self) -> None:
         self.attempts = Attempts(self.journal, self.listener)
         self.lanes = Lanes(self.renderer.capacity, self.monotonic)
         self.scenes, self.speeds = Scenes(), Speeds()
-        self.kept = KeptSessions(self._has_to_render)
+        self.kept = KeptSessions(partial(self._has_job, _BEFORE_RENDERED))
+        self.kept_for_checks = KeptSessions(partial(self._has_job, _BEFORE_VALIDATED))
         self.pauses = Pauses(self.listener)
         self.manners.on_wait = self.listener.on_wait
 
-    def _has_to_render(self, asset_cid: str) -> bool:
-        """Whether a job of this asset is under way whose render has not ended."""
-        return any(a.asset_cid == asset_cid and a.stage in _BEFORE_RENDERED for a in self.attempts.live())
+    def _has_job(self, stages: Collection[Stage], asset_cid: str) -> bool:
+        """Whether a job of this asset is under way at one of these stages."""
+        return any(a.asset_cid == asset_cid and a.stage in stages for a in self.attempts.live())
 
     def policy_for(self, attempt: Attempt) -> Policy:
         """The policy towards the creator of this attempt's job."""

@@ -91,6 +91,7 @@ class Service(Listener):
         finally:
             await end([work, draining, *self._running.values(), *self._background.values()])
             await self._context.kept.close()
+            await self._context.kept_for_checks.close()
         worker_stopped(self._context.attempts.live(), self._context.lanes.busy_percent)
         if self._unusable is not None:
             raise self._unusable

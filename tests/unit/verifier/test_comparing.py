@@ -99,6 +99,23 @@ def test_a_picture_that_looks_other_is_not_alike() -> None:
     assert not comparing.looks(ours, noise).are_same
 
 
+def test_dithering_is_not_a_shade() -> None:
+    """Patterns of up to two levels of 8 bits look alike, however many pixels differ; a shade does not."""
+    ours = np.full((64, 61, 3), 100 / 255, dtype=np.float32)
+    dithered = ours + RANDOM.integers(-2, 3, ours.shape).astype(np.float32) / np.float32(255)
+    found = comparing.looks(ours, dithered)
+    assert found.mean > 0.005
+    assert found.are_alike
+    assert not comparing.looks(ours, dithered + np.float32(2 / 255)).are_alike
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 9), (8, 8), (64, 17)])
+def test_blocks_at_the_edge_count(size: tuple[int, int]) -> None:
+    """The mean of every block is that of its own pixels."""
+    found = comparing.looks(np.full((*size, 4), 0.5, np.float32), np.full((*size, 4), 0.25, np.float32))
+    assert found.shade == pytest.approx(0.25)
+
+
 def test_radiance_is_compressed_before_it_is_looked_at() -> None:
     """A lamp of 1000 and one of 1001 look alike."""
     assert comparing.looks(tile(1000.0), tile(1001.0)).are_same

@@ -15,7 +15,7 @@ from veriframe.adapters.blender.sandbox.limits import host_errors
 from veriframe.adapters.blender.sandbox.run import OUT, Ending, RunExit, Sandbox
 from veriframe.errors import Code, HostUnavailable, RenderFailed, ValidationFailed
 from veriframe.model.attempt.lease import decoding_seconds
-from veriframe.model.quantities import format_size, format_span
+from veriframe.model.quantities import format_span
 from veriframe.model.rendering.frames import RenderLimits
 from veriframe.model.text import printable
 from veriframe.model.verification.tiles import TILE_PIXELS
@@ -27,9 +27,6 @@ _LISTING = PurePosixPath("/job/cuts.json")
 _SAMPLE_BYTES = 4
 _COLOURS = 4
 """The most channels of a picture without layers."""
-
-_LEAST_BYTES, _MOST_BYTES = 256 * 2**20, 12
-"""What the decoder needs for itself, and for each sample: decoded twice, and written once."""
 
 
 async def cut(sandbox: Sandbox, cuts: Sequence[Cut], limits: RenderLimits) -> Sequence[CutSamples]:
@@ -132,20 +129,8 @@ def _at_limit(
     if end.ending is Ending.PIDS:
         return RenderFailed(Code.PIDS, f"Decoding needs more processes than {limits.pids}. Raise pids.")
     if end.ending is Ending.OUTPUT_LIMIT and _SAMPLE_BYTES * samples > limits.output_bytes:
-        size, setting, code = limits.output_bytes, "output_bytes", Code.OUTPUT_LIMIT
-    elif _is_out_of_memory(end, report) and _LEAST_BYTES + _MOST_BYTES * samples > limits.memory_bytes:
-        size, setting, code = limits.memory_bytes, "memory_bytes", Code.OOM
-    else:
-        return None
-    return RenderFailed(
-        code,
-        f"Decoding pictures of this size needs more than {setting} allows here ({format_size(size)})."
-        f" Raise {setting}.",
-    )
-
-
-def _is_out_of_memory(end: RunExit, report: RunReport) -> bool:
-    return end.ending is Ending.OOM or (report.error or "").startswith("MemoryError")
+        return outcome.too_large(Code.OUTPUT_LIMIT, "output_bytes", limits.output_bytes)
+    return outcome.decoding_memory(end, report.error, limits, samples)
 
 
 def _samples(one: Cut) -> int:

@@ -26,6 +26,9 @@ _TILES = PurePosixPath("/job/tiles")
 _LISTING = PurePosixPath("/job/tiles.json")
 _MERGED = "merged.exr"
 
+CHANNELS = 10
+"""Of a merged picture: the noisy one, and the albedo and the normals that the denoiser gets."""
+
 
 @contextlib.asynccontextmanager
 async def merged(
@@ -38,7 +41,7 @@ async def merged(
 ) -> AsyncIterator[Path]:
     """Yields the merged picture, not denoised. `proof`: the only tile is a published proof.
 
-    Raises `ValidationFailed` (NOT_IMAGE), `HostUnavailable`.
+    Raises `ValidationFailed` (NOT_IMAGE), `RenderFailed` (OOM), `HostUnavailable`.
     """
     assert task.size is not None, "known from the inspection"
     async with scripts.scratch() as folder:
@@ -62,6 +65,9 @@ async def merged(
         end, report = await scripts.run_script(sandbox, WorkerPython(), script)
         if end.ending is Ending.SANDBOX_FAILED:
             raise outcome.sandbox_failed(end)
+        samples = CHANNELS * task.size[0] * task.size[1]
+        if at_limit := outcome.decoding_memory(end, report.error, limits, samples):
+            raise at_limit
         if not report.finished or end.fault:
             unfit = "The proof cannot be denoised" if proof else "The tiles cannot be merged"
             why = report.error or (end.fault.sentence if end.fault else end.ending.value)

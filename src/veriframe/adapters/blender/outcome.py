@@ -170,3 +170,26 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+_LEAST_BYTES, _SAMPLE_BYTES = 256 * 2**20, 12
+"""What a decoder needs for itself, and for each sample: decoded twice, and written once."""
+
+
+def decoding_memory(
+    end: RunExit, error: str | None, limits: RenderLimits, samples: int
+) -> RenderFailed | None:
+    """The error if decoding so many samples ran out of memory that it needs: then no picture is at fault."""
+    is_out_of_memory = end.ending is Ending.OOM or (error or "").startswith("MemoryError")
+    if not is_out_of_memory or _LEAST_BYTES + _SAMPLE_BYTES * samples <= limits.memory_bytes:
+        return None
+    return too_large(Code.OOM, "memory_bytes", limits.memory_bytes)
+
+
+def too_large(code: Code, setting: str, size_bytes: int) -> RenderFailed:
+    """The error of pictures that a setting of this machine does not allow."""
+    return RenderFailed(
+        code,
+        f"Decoding pictures of this size needs more than {setting} allows here ({format_size(size_bytes)})."
+        f" Raise {setting}.",
+    )

@@ -249,7 +249,7 @@ class _Report(_Checked):
     cameras: _Texts
     all_view_layers: _Texts
     frames_per_second: Annotated[float, Field(gt=0, le=65_536, allow_inf_nan=False)]
-    denoises: bool
+    denoised_layers: _Texts
     ignored: _Texts
     changed_later: _Texts
     varied: _Texts
@@ -282,7 +282,7 @@ class _Report(_Checked):
             cameras=tuple(self.cameras),
             all_view_layers=tuple(self.all_view_layers),
             frames_per_second=self.frames_per_second,
-            denoises=self.denoises,
+            denoised_layers=tuple(self.denoised_layers),
             ignored=tuple(self.ignored),
             changed_later=tuple(self.changed_later),
             varied=tuple(self.varied),

@@ -95,6 +95,9 @@ def overridden(inspection: SceneInspection, overrides: Overrides) -> SceneInspec
             f"{printable(engine)} renders the scene, and has no pass {some_names(lacking)}. Leave it out.",
         )
     seed = inspection.seed if asked.seed is None else asked.seed
+    denoised = inspection.denoised_layers
+    if asked.denoise is not None:
+        denoised = layers if asked.denoise else ()
     width, height = asked.resolution or (inspection.width, inspection.height)
     samples = inspection.samples if asked.samples is None else asked.samples
     return replace(
@@ -106,7 +109,7 @@ def overridden(inspection: SceneInspection, overrides: Overrides) -> SceneInspec
         height=height,
         samples=samples,
         seed=seed if engine == "CYCLES" else None,
-        denoises=engine == "CYCLES" and (inspection.denoises if asked.denoise is None else asked.denoise),
+        denoised_layers=denoised,
     )
 
 

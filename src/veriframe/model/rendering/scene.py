@@ -53,7 +53,7 @@ class SceneInspection:
     and handlers that contain code; `risky` lists nodes and features that read, write or run something;
     `unrepeatable` lists what makes two renders differ; `outputs` lists the paths the scene would write to.
     `unlit`: nothing gives light, so that the picture must be black. `cameras` and `all_view_layers` are all
-    that the scene has; `view_layers` are those that it renders. `denoises`: Cycles denoises the picture.
+    that the scene has; `view_layers` are those that it renders, `denoised_layers` those that Cycles denoises.
     `ignored` lists settings that change the picture and are turned off for a render, `changed_later` what
     makes another picture of the engine's, such as Compositing.
     `varied` are those of `resolution` and `samples` that change with the frame or the view layer.
@@ -84,7 +84,7 @@ class SceneInspection:
     cameras: tuple[str, ...] = ()
     all_view_layers: tuple[str, ...] = ()
     frames_per_second: float = 24.0
-    denoises: bool = False
+    denoised_layers: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     changed_later: tuple[str, ...] = ()
     varied: tuple[str, ...] = ()
@@ -92,6 +92,11 @@ class SceneInspection:
     seed: int | None = None
     path_guiding: bool = False
     seconds: float
+
+    @property
+    def denoises(self) -> bool:
+        """Whether Cycles denoises the picture, or a layer of it."""
+        return self.engine == "CYCLES" and not set(self.view_layers).isdisjoint(self.denoised_layers)
 
     @property
     def lost_scripts(self) -> tuple[str, ...]:

@@ -7,6 +7,8 @@ verifies the result would find that, and the bond would be lost.
 from __future__ import annotations
 
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
 import structlog
@@ -16,11 +18,13 @@ from veriframe.errors import Code, HostUnavailable, RenderFailed, ValidationFail
 from veriframe.model.attempt.attempt import Attempt
 from veriframe.model.attempt.lease import decoding_seconds
 from veriframe.model.attempt.pace import Pace
+from veriframe.model.bundle.chunks import parts
 from veriframe.model.rendering.frames import RenderTask, proof_file, tiles_file
 from veriframe.model.verification.tiles import TileGrid
-from veriframe.ports.renderer import Cut, CutKind
+from veriframe.ports.renderer import Cut, CutKind, RenderSession
 from veriframe.threads import run_uninterrupted
 from veriframe.worker.context import WorkerContext
+from veriframe.worker.shared.kept_sessions import OpenedSession
 from veriframe.worker.shared.lanes import Lane
 
 log = structlog.get_logger()
@@ -34,7 +38,7 @@ _DRAW = secrets.SystemRandom()
 
 
 async def check_tile(attempt: Attempt, asset: Asset, until: float, context: WorkerContext) -> None:
-    """Renders a drawn tile again in a process of its own, and compares what was rendered, bit for bit.
+    """Renders a drawn tile again in a second process, and compares what was rendered, bit for bit.
 
     `until` is the end by the monotonic clock. Only a difference is a failure: without time, or if the second
     render itself fails, the tile is not checked, which is logged. Raises `ValidationFailed` (MISMATCH).
@@ -104,8 +108,8 @@ class _Drawn:
         out = workspace.rendered(job_id) / "tile"
         await run_uninterrupted(workspace.empty, out)
         one = replace(self.task, frames=(self.number,), region=shown, has_thumbnail=False)
-        left = until - context.monotonic()
-        async with context.renderer.open(self.asset.scene, self.asset.folder) as session:
+        async with _second_session(self.asset, context) as session:
+            left = until - context.monotonic()
             async for _ in session.frames(one, out, lease_seconds=left):
                 pass
         cut = Cut(
@@ -117,3 +121,24 @@ class _Drawn:
         )
         (found,) = await context.renderer.cut([cut])
         return found.leaf
+
+
+@asynccontextmanager
+async def _second_session(asset: Asset, context: WorkerContext) -> AsyncIterator[RenderSession]:
+    """The scene in a process that renders no results; kept for the next chunk of the asset if it is small.
+
+    Starting Blender and loading the scene costs more than a tile of a light frame.
+    """
+    kept = await context.kept_for_checks.take(asset.cid)
+    opened = AsyncExitStack() if kept is None else kept.opened
+    async with opened:
+        if kept is None:
+            session = await opened.enter_async_context(context.renderer.open(asset.scene, asset.folder))
+        else:
+            session = kept.session
+        yield session
+        if asset.bundle is None or parts(asset.bundle) == 1 or not await session.may_wait():
+            return
+        # One is enough: tiles are checked one after the other.
+        await context.kept_for_checks.close()
+        context.kept_for_checks.put(OpenedSession(asset.cid, session, opened.pop_all()))

@@ -29,6 +29,7 @@ class Moody(GatedRenderer):
         self.colour: tuple[int, int, int] | None = None
         self.failure: Exception | None = None
         self.regions: list[tuple[tuple[int, ...], Region]] = []
+        self.used: list[tuple[FakeSession, bool]] = []
 
     def session(self, scene: Path) -> FakeSession:
         """A session of its kind."""
@@ -46,6 +47,7 @@ class MoodySession(GatedSession):
         """Renders as the fake does, unless it is a part."""
         script, renderer = self._renderer.script(self._scene), self._moody
         own = script.colour
+        renderer.used.append((self, task.region is not None))
         if task.region is not None:
             renderer.regions.append((task.frames, task.region))
             script.colour = renderer.colour or own
@@ -80,7 +82,7 @@ async def delivered(bench: Bench, **changes: Any) -> Attempt:
 
 
 async def test_a_tile_that_is_the_same_is_published(bench: Bench) -> None:
-    """One tile of one frame, drawn anew each time, in a session of its own; the cost is logged."""
+    """One tile of one frame, drawn anew each time, in a second session; the cost is logged."""
     with capture_logs() as logs:
         for _ in range(8):
             assert (await delivered(bench)).stage is Stage.SUBMITTED
@@ -93,7 +95,35 @@ async def test_a_tile_that_is_the_same_is_published(bench: Bench) -> None:
         left = 64 * (entry["tile"] % 3)
         assert region.left == max(0, left - 16)
         assert region.left + region.width == min(150, left + 80)
-    assert bench.renderer.sessions <= 1, "one is kept for the next chunk"
+    assert bench.renderer.sessions <= 2, "one is kept for the next chunk, and one for its check"
+    await bench.context.kept.close()
+    await bench.context.kept_for_checks.close()
+    assert bench.renderer.sessions == 0
+
+
+async def test_the_second_process_stays_open_for_the_next_chunk(bench: Bench) -> None:
+    """It is never the one that rendered the frames; each asset is opened once for all checks."""
+    for _ in range(3):
+        assert (await delivered(bench)).stage is Stage.SUBMITTED
+    used = moody(bench).used
+    frames, tiles = ({one for one, is_part in used if is_part is kind} for kind in (False, True))
+    assert len(used) == 6
+    assert len(tiles) == 1
+    assert frames.isdisjoint(tiles)
+
+
+async def test_large_scenes_are_not_kept_for_checks(bench: Bench) -> None:
+    """Two processes would hold them, one of them for nothing."""
+    moody(bench).waits = False
+    assert (await delivered(bench)).stage is Stage.SUBMITTED
+    assert not bench.context.kept_for_checks.assets
+
+
+async def test_what_failed_is_not_kept(bench: Bench) -> None:
+    """The next check begins with a new process."""
+    moody(bench).failure = crash()
+    assert (await delivered(bench)).stage is Stage.SUBMITTED
+    assert not bench.context.kept_for_checks.assets
 
 
 async def test_a_tile_that_is_another_is_never_submitted(bench: Bench) -> None:

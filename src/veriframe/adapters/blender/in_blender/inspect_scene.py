@@ -219,12 +219,19 @@ def facts() -> dict[str, Any]:
         "frames_per_second": ask(lambda: float(render.fps / render.fps_base), 24.0),
         "seed": ask(lambda: None if scene.cycles.use_animated_seed else scene.cycles.seed, None),
         "path_guiding": ask(lambda: bool(render.engine == "CYCLES" and scene.cycles.use_guiding), False),
-        "denoises": ask(lambda: bool(render.engine == "CYCLES" and scene.cycles.use_denoising), False),
+        "denoised_layers": ask(lambda: denoised_layers(scene), []),
         "ignored": some(ignored),
         "changed_later": some(lambda: changed_later(scene)),
         "varied": some(lambda: varied(scene)),
         "color_depth": ask(lambda: int(render.image_settings.color_depth), 8),
     }
+
+
+def denoised_layers(scene: Any) -> list[str]:
+    """The view layers that Cycles would denoise."""
+    if not scene.cycles.use_denoising:
+        return []
+    return [layer.name for layer in scene.view_layers if layer.cycles.use_denoising][:MOST]
 
 
 def has_strips(scene: Any) -> bool:

@@ -27,7 +27,8 @@ def show(scene: Any, path: str) -> None:
     tree.nodes.clear()
     source, end = tree.nodes.new("CompositorNodeImage"), tree.nodes.new("CompositorNodeComposite")
     source.image = bpy.data.images.load(path)
-    if not scene.cycles.use_denoising:
+    layers = [layer for layer in scene.view_layers if layer.use and layer.cycles.use_denoising]
+    if not (scene.cycles.use_denoising and layers):
         tree.links.new(source.outputs["Combined"], end.inputs["Image"])
         return
     denoise, cycles = tree.nodes.new("CompositorNodeDenoise"), scene.cycles
