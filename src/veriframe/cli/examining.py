@@ -41,7 +41,7 @@ async def judged_bundle(folder: Path, bundle: Bundle, blender: Renderer) -> Scen
     Raises `JobRejected`, `HostUnavailable`.
     """
     from veriframe.assets import Asset, check_bundle, header_of, judge_asset  # noqa: PLC0415
-    from veriframe.model.bundle.options import bundle_warnings  # noqa: PLC0415
+    from veriframe.model.bundle.options import bundle_warnings, class_warning  # noqa: PLC0415
 
     # How much memory a render may take is for each worker to say.
     await check_bundle(bundle, blender, bundle.memory_bytes or 0)
@@ -51,7 +51,9 @@ async def judged_bundle(folder: Path, bundle: Bundle, blender: Renderer) -> Scen
     async with blender.open(asset.scene, folder) as session:
         own = await session.inspect()
     verdict = judge_asset(asset, header, own, scene_limits)
-    return replace(verdict, warnings=(*verdict.warnings, *bundle_warnings(bundle, own)))
+    other = class_warning(bundle, await blender.machine_class()) if bundle.classes else ""
+    warnings = (*verdict.warnings, *bundle_warnings(bundle, own), *((other,) if other else ()))
+    return replace(verdict, warnings=warnings)
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ def facts(status: OrderStatus) -> dict[str, str]:
         "scene": status.name or show.short(order.asset_cid),
         **({"frames": format_frames(tuple(frames))} if frames else {}),
         "there": order_view.frames_words(status),
+        **({"class": ", ".join(status.bundle.classes)} if status.bundle and status.bundle.classes else {}),
         "chunks": f"{len(status.jobs)}, {order_view.jobs_words([job.id for job in status.jobs])}",
         "creator": format_address(order.creator),
         "posted": show.moment(order.created_at, status.now),

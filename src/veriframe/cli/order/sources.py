@@ -24,7 +24,7 @@ from veriframe.model.attempt.chunk_limits import lease_of, with_frame_limit
 from veriframe.model.bundle.chunks import Piece, of_pieces
 from veriframe.model.bundle.estimate import Estimate
 from veriframe.model.bundle.job_file import Bundle
-from veriframe.model.bundle.options import BundleOptions, require_fit
+from veriframe.model.bundle.options import BundleOptions, class_warning, require_fit
 from veriframe.model.registry.job import Terms
 from veriframe.model.rendering.overrides import Overrides
 
@@ -153,7 +153,7 @@ def _packed(
 def _folder(folder: Path, given: wanted.Given, skip_existing: Path | None, how: Checks) -> Source:
     bundle = _with_options(read_bundle(folder), given.options())
     note = OrderNote(name=bundle.scene.rpartition("/")[2])
-    size, warnings = None, tuple[str, ...]()
+    size, warnings = None, _class_warning(bundle)
     if (verdict := checks.checked(folder, bundle, how)) is not None:
         inspection, warnings = verdict.inspection, verdict.warnings
         size = (inspection.width, inspection.height)
@@ -166,6 +166,12 @@ def _folder(folder: Path, given: wanted.Given, skip_existing: Path | None, how: 
         size=size,
         warnings=warnings,
     )
+
+
+def _class_warning(bundle: Bundle) -> tuple[str, ...]:
+    """Of a bundle that is not opened here, so that nothing is known of this machine's class."""
+    other = class_warning(bundle, "")
+    return (other,) if other else ()
 
 
 def _earlier(number: int, given: wanted.Given, skip_existing: Path | None) -> Source:
@@ -190,6 +196,7 @@ def _earlier(number: int, given: wanted.Given, skip_existing: Path | None) -> So
         bundle=wanted_bundle,
         note=note,
         before=status.order.terms,
+        warnings=_class_warning(wanted_bundle),
         earlier_chunk=min(before.chunk, len(before.frames)),
     )
 

@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from veriframe.errors import Code, JobRejected
 from veriframe.model.content.folder import FolderLimits, check_path
@@ -150,6 +151,7 @@ class _Strict(BaseModel):
 
 
 _Name = Annotated[str, Field(min_length=1, max_length=255)]
+_MOST_CLASSES = 100
 _Side = Annotated[int, Field(ge=SIDE_MIN_PIXELS, le=SIDE_MAX_PIXELS)]
 _Engine = Literal["CYCLES", "BLENDER_EEVEE", "BLENDER_EEVEE_NEXT", "BLENDER_WORKBENCH"]
 ENGINES: tuple[str, ...] = get_args(_Engine)
@@ -201,6 +203,19 @@ class _Split(_Strict):
         return Split(columns=self.tiles[0], rows=self.tiles[1], only=tuple(self.only or ()))
 
 
+def _class_form(found: object) -> object:
+    """Refuse in our words what the union refuses in a parser's."""
+    names = found if isinstance(found, list) else []
+    fits = all(isinstance(name, str) and 1 <= len(name) <= 255 for name in names)
+    if found == "any" or (fits and 1 <= len(names) <= _MOST_CLASSES):
+        return found
+    raise PydanticCustomError(
+        "class_form",
+        'it is "any", or a list of at most 100 classes, such as ["4.5.15-5afeabba6097-CPU-972366066d97bc1c"];'
+        " veriframe doctor shows the class of a machine, and veriframe order show that of an order",
+    )
+
+
 class _JobFile(_Strict):
     """What a bundle asks for."""
 
@@ -220,7 +235,9 @@ class _JobFile(_Strict):
     denoise: bool | None = None
     output: _Output = _Output()
     classes: Annotated[
-        Literal["any"] | Annotated[list[_Name], Field(min_length=1, max_length=100)], Field(alias="class")
+        Literal["any"] | Annotated[list[_Name], Field(min_length=1, max_length=_MOST_CLASSES)],
+        BeforeValidator(_class_form),
+        Field(alias="class"),
     ] = "any"
     limits: _Limits = _Limits()
     verify: _Verify | None = _Verify(tiles=4)

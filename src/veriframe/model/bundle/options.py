@@ -26,7 +26,7 @@ from veriframe.model.rendering.frames import (
 )
 from veriframe.model.rendering.overrides import PASSES, Overrides, overridden
 from veriframe.model.rendering.scene import SceneInspection
-from veriframe.model.text import printable
+from veriframe.model.text import printable, some_names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +189,22 @@ def bundle_warnings(bundle: Bundle, own: SceneInspection) -> tuple[str, ...]:
     """What a creator may not expect of the bundle of a scene, as sentences. `own` is the scene's own."""
     outside = range_warning(bundle.frames, own)
     return (*varied_warnings(bundle, own), *((outside,) if outside else ()))
+
+
+def class_warning(bundle: Bundle, own_class: str) -> str:
+    """Whether the bundle is for other machines than this one, as a sentence; empty if it is not.
+
+    `own_class` is that of this machine, empty if it is not known.
+    """
+    if not bundle.classes or own_class in bundle.classes:
+        return ""
+    accepted = f"Only machines of the class {some_names(bundle.classes)} take it"
+    if not own_class:
+        return f"{accepted}, and that of this machine was not compared: veriframe doctor shows it."
+    return (
+        f"{accepted}, and this one has the class {own_class}: no check, estimate or trial here shows whether"
+        " anybody will."
+    )
 
 
 def varied_warnings(bundle: Bundle, own: SceneInspection) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from tests.fakes.renderer import INSPECTION, Script
 from tests.unit.cli.order.test_creating import _packs
-from tests.unit.cli.shell import SCENE, Shell
+from tests.unit.cli.shell import SCENE, Shell, plain
 from tests.unit.creator.orders.studio import BUNDLE, SHOT, Studio
 
 from veriframe.cli import job, order, scene
@@ -65,6 +65,28 @@ def test_scene_check_takes_a_folder(shell: Shell, studio: Studio) -> None:
     refused = shell.refusal("check", folder)
     assert isinstance(refused, JobRejected)
     assert refused.code is Code.MISSING_FILES
+
+
+def test_a_class_of_other_machines_is_told(shell: Shell, studio: Studio) -> None:
+    """fault_324: a check here then shows of no worker that it takes the chunks; it is no reason to refuse."""
+    folder = str(studio.bundle(replace(BUNDLE, classes=("4.5.0-other-CPU-0123456789abcdef",))))
+    posting = ("create", folder, "--price", "0.05", "--yes")
+    for arguments in (
+        posting,
+        (*posting, "--anyway", "--no-check"),
+        ("create", "--again", "1", "--frames", "1", "--yes", "--anyway"),
+    ):
+        result = shell.run(*arguments)
+        assert result.exit_code == 0, result.output
+        assert "4.5.0-other-CPU-0123456789abcdef" in plain(result)
+        assert (shell.renderer.known_class in plain(result)) == (arguments is posting)
+    assert "4.5.0-other-CPU-0123456789abcdef" in plain(shell.run("show", "1"))
+    shell.app = scene.app
+    checked = shell.object("check", folder)
+    assert checked["verdict"] == "fit"
+    assert any(shell.renderer.known_class in warning for warning in checked["warnings"])
+    own = str(studio.bundle(replace(BUNDLE, classes=(shell.renderer.known_class,))))
+    assert shell.object("check", own)["warnings"] == []
 
 
 def test_without_frames_the_whole_range_is_ordered(

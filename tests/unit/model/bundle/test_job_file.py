@@ -129,6 +129,19 @@ def test_what_is_refused(changes: dict[str, object], named: str) -> None:
     assert refused.value.code in (Code.BAD_BUNDLE, Code.FRAME_RANGE, Code.CORRUPT)
 
 
+@pytest.mark.parametrize("asked", ["fast", ["fast", 5], [], [""], ["x"] * 101, None, {"any": 1}])
+def test_a_class_that_cannot_be_read_is_told_its_form(asked: object) -> None:
+    """fault_323: in one sentence with an example and the command that shows one, not in a parser's words."""
+    content = json.dumps({**LEAST, "class": asked}).encode()
+    with pytest.raises(JobRejected) as refused:
+        parse_job_file(content)
+    said = str(refused.value)
+    assert said.count("class: ") == 1
+    for words in ('"any"', "-CPU-", "veriframe doctor", "veriframe order show"):
+        assert words in said
+    assert "valid" not in said
+
+
 @pytest.mark.parametrize(
     "content",
     [
