@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from veriframe import disk
 from veriframe.assets import Asset
-from veriframe.model.bundle.chunks import with_border
+from veriframe.model.bundle.chunks import TILE_BORDER_PIXELS, with_border
 from veriframe.model.rendering.frames import ImageFormat, Region, RenderTask, frame_file, proof_file
 from veriframe.model.verification.rule import STOP_EARLY
 from veriframe.model.verification.tiles import TileGrid
@@ -54,6 +54,14 @@ class Crop:
     channels: tuple[str, ...] = ()
     noisy: Samples | None = None
     leaf: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What is compared of a frame, and what is rendered for it: the same with a border."""
+
+    wanted: Region
+    shown: Region
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,9 +113,11 @@ class Crops:
     folder: Path
     made: int = 0
 
-    async def render(self, frame: int, region: Region, way: Way = Way.OURS) -> Crop:
+    async def render(
+        self, frame: int, region: Region, way: Way = Way.OURS, border: int = TILE_BORDER_PIXELS
+    ) -> Crop:
         """Render a part of a frame, in pixels of the whole picture, with what its pixels depend on."""
-        (crop,) = await self.render_all(frame, [region], way)
+        (crop,) = await self.render_all(frame, [region], way, border=border)
         return crop
 
     async def channels(self, frame: int) -> tuple[str, ...]:
@@ -123,17 +133,19 @@ class Crops:
         regions: Sequence[Region],
         way: Way = Way.OURS,
         on_part: Callable[[], None] = lambda: None,
+        border: int = TILE_BORDER_PIXELS,
     ) -> Sequence[Crop]:
         """The same for several parts, which are decoded together. `on_part` hears of each."""
+        parts = [_Part(region, self._shown(region, border)) for region in regions]
         self.made += 1
         out = self.folder / f"crops-{self.made}"
         await asyncio.to_thread(out.mkdir)
         try:
             async with self._session(way) as session:
-                for place, region in enumerate(regions):
-                    await self._render(session, frame, region, out / str(place), way)
+                for place, part in enumerate(parts):
+                    await self._render(session, frame, part.shown, out / str(place), way)
                     on_part()
-            return await self._decode(frame, regions, out)
+            return await self._decode(frame, parts, out)
         finally:
             await asyncio.to_thread(disk.remove, out)
 
@@ -145,8 +157,7 @@ class Crops:
         else:
             yield await self.sessions.get(Kernel.SSE if way is Way.OTHER_KERNEL else Kernel.BEST)
 
-    async def _render(self, session: RenderSession, frame: int, region: Region, out: Path, way: Way) -> None:
-        shown = self._shown(region)
+    async def _render(self, session: RenderSession, frame: int, shown: Region, out: Path, way: Way) -> None:
         task = replace(
             self.task,
             frames=(frame,),
@@ -158,21 +169,21 @@ class Crops:
         async for _ in session.frames(task, out):
             pass
 
-    def _shown(self, region: Region) -> Region:
+    def _shown(self, region: Region, border: int) -> Region:
         """What is rendered: adaptive sampling and denoising look at a tile's neighbours."""
         is_whole = (region.width, region.height) == self.size
-        return region if is_whole else with_border(region, self.size)
+        return region if is_whole else with_border(region, self.size, border)
 
-    async def _decode(self, frame: int, regions: Sequence[Region], out: Path) -> Sequence[Crop]:
+    async def _decode(self, frame: int, parts: Sequence[_Part], out: Path) -> Sequence[Crop]:
         pictures = [
             Cut(
                 file=out / str(place) / frame_file(frame, self.task.format),
                 kind=KINDS[self.task.format],
-                shown=self._shown(region),
-                wanted=region,
+                shown=part.shown,
+                wanted=part.wanted,
                 size=self.size,
             )
-            for place, region in enumerate(regions)
+            for place, part in enumerate(parts)
         ]
         proofs = [
             replace(cut, file=cut.file.with_name(proof_file(frame)), kind=CutKind.RAW_PROOF)

@@ -137,8 +137,8 @@ async def test_a_large_part_has_the_time_of_its_bytes(tmp_path: Path) -> None:
 
 async def test_all_parts_together_have_a_time(tmp_path: Path) -> None:
     """fault_268: each part comes late, within its own time; the sum ends it, without further tries."""
-    store = SlowStore([0.07])
-    evidence = of(store, tmp_path, replace(QUICK, late_seconds=0.3))
+    store = SlowStore([0.2])
+    evidence = of(store, tmp_path, replace(QUICK, part_seconds=10.0, late_seconds=1.2))
     parts = 0
 
     async def ask() -> None:
@@ -151,7 +151,7 @@ async def test_all_parts_together_have_a_time(tmp_path: Path) -> None:
         with pytest.raises(ValidationFailed) as refused:
             await ask()
     assert refused.value.code is WITHHELD
-    assert 2 <= parts <= 6
+    assert 1 <= parts <= 6
     assert store.asked == parts + 1
     assert "it was asked for once" in str(refused.value)
 

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from veriframe.adapters.local_store.copying import folder_cid
 from veriframe.disk import sync_folder
+
+FRESH_NS = 10**9
+"""A file changed so lately may change again without another time in its status."""
+
+KNOWN_FOLDERS = 16
+
+_Status = Sequence[tuple[str, int, int, int]]
+"""Of each entry of a folder: its path, inode, size in bytes, and when it last changed, in ns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,8 @@ class Blobs:
         # while adding leaves too high a number; at the limit, everything is measured again.
         self._used = folder.with_name("used")
         self._has_counted = False
+        # Folders that were read and found intact, so that fetching each file of one does not read all of it.
+        self._intact: dict[str, _Status] = {}
 
     def path(self, cid: str) -> Path:
         """The path of a CID's content, whether or not it exists. The CID is in canonical spelling."""
@@ -50,12 +61,26 @@ class Blobs:
         return sorted(kept, key=lambda content: (content.added_at, content.cid))
 
     def is_intact_folder(self, cid: str) -> bool:
-        """Whether the CID's folder exists and its files still match the CID. Reads all of it."""
+        """Whether the CID's folder exists and its files still match the CID.
+
+        Reads all of it, unless this object has done so and nothing has changed since.
+        """
         path = self.path(cid)
         try:
-            return stat.S_ISDIR(path.lstat().st_mode) and folder_cid(path) == cid
+            if not stat.S_ISDIR(path.lstat().st_mode):
+                return False
+            before = _status(path)
+            if self._intact.get(cid) == before:
+                return True
+            if folder_cid(path) != cid:
+                return False
         except (OSError, ValueError):
             return False
+        if max(changed for *_, changed in before) < time.time_ns() - FRESH_NS:
+            while len(self._intact) >= KNOWN_FOLDERS:
+                self._intact.pop(next(iter(self._intact)), None)
+            self._intact[cid] = before
+        return True
 
     def put(self, new: Path, cid: str, *, keep_folder: bool) -> None:
         """Moves `new` to the path of `cid` and replaces what exists there.
@@ -135,6 +160,14 @@ def _first_that_free(contents: Sequence[Kept], excess: int) -> Iterator[Kept]:
             return
         excess -= content.size_bytes
         yield content
+
+
+def _status(path: Path) -> _Status:
+    entries = [path]
+    for folder, folders, names in os.walk(path):
+        entries += [Path(folder, name) for name in (*folders, *names)]
+    seen = ((str(entry), entry.lstat()) for entry in sorted(entries))
+    return tuple((name, one.st_ino, one.st_size, one.st_ctime_ns) for name, one in seen)
 
 
 def _measure(path: Path) -> Kept:

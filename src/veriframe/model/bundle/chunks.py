@@ -133,9 +133,9 @@ def whole_region(size: tuple[int, int]) -> Region:
     return Region(left=0, top=0, width=size[0], height=size[1])
 
 
-def with_border(region: Region, size: tuple[int, int]) -> Region:
-    """The region with `TILE_BORDER_PIXELS` more on each side, within the picture."""
-    left, top = max(0, region.left - TILE_BORDER_PIXELS), max(0, region.top - TILE_BORDER_PIXELS)
-    right = min(size[0], region.left + region.width + TILE_BORDER_PIXELS)
-    bottom = min(size[1], region.top + region.height + TILE_BORDER_PIXELS)
+def with_border(region: Region, size: tuple[int, int], pixels: int = TILE_BORDER_PIXELS) -> Region:
+    """The region with so many pixels more on each side, within the picture."""
+    left, top = max(0, region.left - pixels), max(0, region.top - pixels)
+    right = min(size[0], region.left + region.width + pixels)
+    bottom = min(size[1], region.top + region.height + pixels)
     return Region(left=left, top=top, width=right - left, height=bottom - top)

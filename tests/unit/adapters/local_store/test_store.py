@@ -14,8 +14,9 @@ from tests.unit.adapters.local_store.content import (
     names_in,
 )
 
-from veriframe.adapters.local_store import LocalStore
+from veriframe.adapters.local_store import LocalStore, blobs
 from veriframe.adapters.local_store import store as store_module
+from veriframe.adapters.local_store.copying import folder_cid
 from veriframe.disk import locked
 from veriframe.errors import SettingsError, StoreUnavailable
 from veriframe.ports.store import FetchLimits, Pin
@@ -83,6 +84,28 @@ async def test_a_damaged_folder_is_repaired(store: LocalStore, tmp_path: Path, d
     assert await add_folder(store, tmp_path, b"abcdef") == cid
     assert not path.is_symlink()
     assert path.read_bytes() == b"abcdef"
+
+
+@pytest.mark.parametrize("is_old", [True, False])
+async def test_a_folder_is_read_once_as_long_as_nothing_changes(
+    store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_old: bool
+) -> None:
+    """fault_7: one that was just written is read each time; damage of an old one is found, too."""
+    reads: list[Path] = []
+
+    def read(path: Path) -> str:
+        reads.append(path)
+        return folder_cid(path)
+
+    monkeypatch.setattr(blobs, "folder_cid", read)
+    monkeypatch.setattr(blobs, "FRESH_NS", -(10**9) if is_old else 10**12)
+    cid = await add_folder(store, tmp_path, b"abcdef")
+    for _ in range(3):
+        assert await store.read(cid, "frames/frame.png", 1, 2) == b"bc"
+    assert len(reads) == (1 if is_old else 3)
+    overwrite(tmp_path / "store" / "content" / cid / "frames" / "frame.png", b"abcdeX")
+    with pytest.raises(StoreUnavailable, match=cid):
+        await store.read(cid, "frames/frame.png", 1, 2)
 
 
 async def test_an_intact_folder_stays_when_added_again(store: LocalStore, tmp_path: Path) -> None:
