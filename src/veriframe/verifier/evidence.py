@@ -14,6 +14,7 @@ from typing import TypeVar
 from veriframe.errors import Code, JobRejected, StoreDamaged, StoreUnavailable, ValidationFailed
 from veriframe.model.bundle import merkle
 from veriframe.model.bundle.manifest import FILE_NAME, MOST_BYTES, Manifest, ManifestFrame, parse_manifest
+from veriframe.model.quantities import format_span
 from veriframe.model.rendering.frames import RenderTask
 from veriframe.model.rendering.sizes import largest_proof_bytes, most_bytes
 from veriframe.model.verification.tiles import TileGrid
@@ -28,6 +29,10 @@ WITHHELD = Code.NOT_FOUND
 
 def _ignore() -> None:
     """Nothing is timed now."""
+
+
+def _ignore_wait(_why: str) -> None:
+    """Nobody wants to know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +68,8 @@ class Evidence:
     """The result of a job, fetched piece by piece into `folder`.
 
     Methods raise `StoreUnavailable`, and `ValidationFailed`: `WITHHELD` for what nobody provides, another
-    code for what is not what it must be. `fetched_bytes` counts what came.
+    code for what is not what it must be. `fetched_bytes` counts what came. `on_wait` hears what it waits for
+    before a part is asked for again.
     """
 
     store: ContentStore
@@ -71,6 +77,7 @@ class Evidence:
     folder: Path
     retries: Retries = field(default_factory=Retries)
     fetched_bytes: int = 0
+    on_wait: Callable[[str], None] = _ignore_wait
     _late_seconds: float = field(default=0.0, init=False)
     _on_bytes: Callable[[], None] = field(default=_ignore, init=False)
 
@@ -176,6 +183,7 @@ class Evidence:
                 cause = error
             if number == self.retries.tries or _now() >= last_end():
                 raise ValidationFailed(WITHHELD, _withheld(cause, path, number)) from cause
+            self.on_wait(_waits(cause, path, number + 1, self.retries))
             await asyncio.sleep(self.retries.pause_seconds)
         raise AssertionError("the last try returned or raised")
 
@@ -199,6 +207,12 @@ class Evidence:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
+
+
+def _waits(cause: Exception, path: str, number: int, retries: Retries) -> str:
+    late = "does not come in time" if isinstance(cause, TimeoutError) else "nobody provides"
+    again = f"in {format_span(round(retries.pause_seconds))}, try {number} of {retries.tries}"
+    return f"{path or 'the result'}, which {late}: it is asked for again {again}"
 
 
 def _withheld(cause: Exception, path: str, tries: int) -> str:

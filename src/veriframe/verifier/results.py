@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 from veriframe.errors import Code, ValidationFailed
 from veriframe.model.bundle.chunks import tile_region, whole_region
@@ -19,9 +17,8 @@ from veriframe.model.rendering.frames import ImageFormat, Region, RenderTask
 from veriframe.model.rendering.scene import SceneInspection
 from veriframe.model.verification.tiles import TileGrid
 from veriframe.ports.renderer import Cut, CutKind, Renderer
-from veriframe.ports.store import ContentStore
 from veriframe.verifier.crops import KINDS, Crops, Samples, samples_of
-from veriframe.verifier.evidence import Evidence, Retries
+from veriframe.verifier.evidence import Evidence
 from veriframe.verifier.png_chunks import require_pixels_only
 from veriframe.verifier.scenes import OpenedAsset
 from veriframe.verifier.values import Delivered, Traits
@@ -201,16 +198,12 @@ class Result:
         return samples_of((await self.renderer.cut([cut]))[0])
 
 
-async def open_result(
-    store: ContentStore, renderer: Renderer, job: Job, opened: OpenedAsset, retries: Retries
-) -> Result:
+async def open_result(evidence: Evidence, renderer: Renderer, job: Job, opened: OpenedAsset) -> Result:
     """Fetch the manifest and compare it with the job and with what the inspection says.
 
     Raises `JobRejected` (PARTS), `ValidationFailed` for a result that is withheld or wrong as a whole.
     """
     task = opened.inspected.task(job)
-    folder = Path(tempfile.mkdtemp(prefix=f"job-{job.id}-", dir=opened.folder))
-    evidence = Evidence(store=store, result_cid=job.result_cid, folder=folder, retries=retries)
     size, bundle = opened.size, opened.inspected.bundle
     region = whole_region(size)
     if bundle is None:

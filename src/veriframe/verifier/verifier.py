@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -25,8 +26,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from veriframe.errors import JobRejected, RenderFailed, ValidationFailed
+from veriframe.errors import JobRejected, RenderFailed, SettingsError, ValidationFailed
+from veriframe.model.quantities import plural
 from veriframe.model.registry.job import Job
+from veriframe.model.rendering.frames import format_frames
 from veriframe.model.rendering.scene import SceneLimits
 from veriframe.model.verification.draw import draw_frames, seed_of
 from veriframe.model.verification.findings import Conclusion, FrameFinding, JobFinding, Request
@@ -34,7 +37,7 @@ from veriframe.ports.registry import JobReader
 from veriframe.ports.renderer import Renderer
 from veriframe.ports.store import ContentStore
 from veriframe.verifier.crops import Crops
-from veriframe.verifier.evidence import WITHHELD, Retries
+from veriframe.verifier.evidence import WITHHELD, Evidence, Retries
 from veriframe.verifier.frame_check import FrameCheck
 from veriframe.verifier.heat_map import overview
 from veriframe.verifier.judging import Judging
@@ -110,8 +113,9 @@ class Verifier:
     async def verify(self, job: Job, request: Request, after_block: int | None = None) -> Verified:
         """Verify the result of a job. The seed is of the block after `after_block`; None: its submission's.
 
-        Waits for that block. Raises `RegistryUnavailable`, `StoreUnavailable`, `HostUnavailable`; what cannot
-        be decided here is a finding.
+        Waits for that block. Raises `RegistryUnavailable`, `StoreUnavailable`, `HostUnavailable`, and
+        `SettingsError` if the job has none of the frames that were asked for; what cannot be decided here is
+        a finding.
         """
         started = time.monotonic()
         block = (job.submitted_block if after_block is None else after_block) + 1
@@ -140,11 +144,14 @@ class Verifier:
     async def _result(self, finding: JobFinding, opened: OpenedAsset, plan: Plan) -> Verified:
         """Steps 3 to 6."""
         try:
-            result = await open_result(self.store, self.renderer, plan.job, opened, self.retries)
+            result = await open_result(self._evidence(plan.job, opened), self.renderer, plan.job, opened)
         except ValidationFailed as error:
             return Verified(finding=at_fault(finding, error))
         if not (drawn := _frames(result, plan)):
-            return Verified(finding=undecided(finding, "the job has none of these frames"))
+            raise SettingsError(
+                f"Job {plan.job.id} has none of these frames, but {plural(len(result.numbers), 'frame')}"
+                f" {format_frames(result.numbers)}."
+            )
         plan = replace(plan, tiles=plan.request.tiles or result.tiles)
         finding = replace(
             finding,
@@ -180,6 +187,15 @@ class Verifier:
         finding = with_class_note(finding)
         size = result.region.width, result.region.height
         return Verified(finding=finding, pictures=tuple(pictures), overviews=overviews, size=size)
+
+    def _evidence(self, job: Job, opened: OpenedAsset) -> Evidence:
+        return Evidence(
+            store=self.store,
+            result_cid=job.result_cid,
+            folder=Path(tempfile.mkdtemp(prefix=f"job-{job.id}-", dir=opened.folder)),
+            retries=self.retries,
+            on_wait=self.watching.on_wait,
+        )
 
     async def _frame(self, number: int, result: Result, check: FrameCheck, plan: Plan) -> FrameFinding:
         try:

@@ -94,10 +94,14 @@ async def withheld(evidence: Evidence) -> str:
 
 
 async def test_a_part_that_comes_drop_by_drop_is_withheld(tmp_path: Path) -> None:
-    """fault_268: each drop comes soon, and all of them never, each of three times."""
-    store = SlowStore([0.05] * 1_000)
-    why = await withheld(of(store, tmp_path))
+    """fault_268: each drop comes soon, and all of them never, each of three times; each wait is told."""
+    store, waits = SlowStore([0.05] * 1_000), list[str]()
+    evidence = of(store, tmp_path)
+    evidence.on_wait = waits.append
+    why = await withheld(evidence)
     assert store.asked == 3
+    assert [wait.partition("try ")[2] for wait in waits] == ["2 of 3", "3 of 3"]
+    assert all("frames/frame_0001.png" in wait for wait in waits)
     assert why == "nobody provides frames/frame_0001.png in time; it was asked for 3 times"
 
 

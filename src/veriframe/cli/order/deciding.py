@@ -27,11 +27,15 @@ def accept(
     frames: Frames = None,
     jobs: Jobs = None,
     unchecked: Annotated[
-        bool, typer.Option("--unchecked", help="Pay, too, for results that `order fetch` has not checked.")
+        bool,
+        typer.Option("--unchecked", help="Pay, too, for results that nobody has checked."),
     ] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Accept all frames that were fetched and checked: their workers are paid now. This cannot be undone."""
+    """Accept all results that `order fetch` has checked, or that were verified: their workers are paid now.
+
+    This cannot be undone.
+    """
     wanted = _wanted(frames, jobs)
     decided = context.run(acting.decisions().accept(number, wanted, unchecked=unchecked))
     _tell(decided, money.order_accepted(decided), as_json=as_json)

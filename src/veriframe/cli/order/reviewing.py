@@ -7,6 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from veriframe.cli import context
+from veriframe.cli.verification.options import how
+from veriframe.cli.verification.running import concluded
 from veriframe.creator.creator import Creator
 from veriframe.creator.orders.orders import Orders
 from veriframe.creator.orders.posting import OrderPosting
@@ -18,7 +20,6 @@ from veriframe.errors import MoveRefused, SettingsError
 from veriframe.model.registry.job import Job, format_address
 from veriframe.model.verification.findings import RIGHT, Request
 from veriframe.model.verification.report import write_report
-from veriframe.model.verification.words import meaning, standing
 from veriframe.ports.renderer import Renderer
 from veriframe.verifier.verifier import Verifier
 from veriframe.wiring.verifiers import build_verifier
@@ -60,11 +61,6 @@ class Wanted:
         words += f" --tiles {self.request.tiles}" if self.request.tiles is not None else ""
         return words + (" --thorough" if self.request.thorough else "")
 
-    @property
-    def how(self) -> str:
-        """How results are verified, as one text."""
-        return f"tiles={self.request.tiles} thorough={self.request.thorough}"
-
 
 @asynccontextmanager
 async def opened(
@@ -91,7 +87,7 @@ async def opened(
             reports=Reports(settings.home / "verifications" / place),
             examiner=examiner,
             options=ReviewOptions(
-                accept=wanted.accept, dispute=wanted.dispute, reorder=wanted.reorder, how=wanted.how
+                accept=wanted.accept, dispute=wanted.dispute, reorder=wanted.reorder, how=how(wanted.request)
             ),
             tell=tell,
             creator=creator,
@@ -120,13 +116,11 @@ class _Verifying(Examiner):
         except BaseException:
             await self.rest()
             raise
-        # Where nothing was checked, nothing is decided.
-        conclusion = standing([finding])
-        why = finding.why if conclusion is finding.conclusion else meaning(finding)
-        if conclusion not in RIGHT:
+        note = concluded(finding, self._request)
+        if note.conclusion not in RIGHT:
             # A Blender that a hostile result has harmed judges no other one.
             await self.rest()
-        return Examined(conclusion=conclusion, why=why, report=write_report([finding]))
+        return Examined(conclusion=note.conclusion, why=note.why, report=write_report([finding]))
 
     async def rest(self) -> None:
         """Close the verifier."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from veriframe.cli import context
 from veriframe.cli.order import acting, options
 from veriframe.cli.verification import options as verification
+from veriframe.cli.verification.choosing import require_frames
 from veriframe.cli.verification.running import Output, verify_jobs
-from veriframe.errors import MoveRefused, SettingsError
+from veriframe.errors import MoveRefused
 
 
 def verify(
@@ -21,14 +24,15 @@ def verify(
 ) -> None:
     """Render drawn tiles of all results again, and say whether they are right.
 
-    Exits with 0 if they are, 10 if one is wrong, 11 if one is withheld, 12 if it cannot be decided here.
+    Exits with 0 if they are, 10 if one is wrong, 11 if one is withheld, 12 if it cannot be decided here: the
+    first of these that occurs.
     """
     request = verification.request(tiles, frames, every=every, thorough=thorough)
     orders = acting.orders()
     status = context.run(orders.find(number))
     wanted = set(request.frames)
-    if wanted and wanted.isdisjoint(frame for chunk in status.chunks for frame in chunk.frames):
-        raise SettingsError(f"Order {number} has none of these frames. See: veriframe order show {number}.")
+    if wanted and all(chunk.frames for chunk in status.chunks):
+        require_frames(request.frames, {chunk.job.id: chunk.frames for chunk in status.chunks})
     chunks = [
         chunk
         for chunk in status.chunks
@@ -39,5 +43,8 @@ def verify(
             "NO_RESULT",
             f"Order {number} has no such result yet. Wait with: veriframe order watch {number} --result.",
         )
+    # The frames of chunks that have not come yet are not looked for.
+    there = wanted.intersection(frame for chunk in chunks for frame in chunk.frames)
+    request = replace(request, frames=tuple(frame for frame in request.frames if frame in there))
     output = Output(folder=report, publish=publish, as_json=as_json)
-    verify_jobs(orders.jobs, [chunk.job.id for chunk in chunks], request, output)
+    verify_jobs(orders, [chunk.job.id for chunk in chunks], request, output)

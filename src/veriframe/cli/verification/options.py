@@ -32,6 +32,11 @@ Report = Annotated[
 Publish = Annotated[bool, typer.Option("--publish", help="Add the report to the store, where it is public.")]
 
 
+def how(asked: Request) -> str:
+    """How results are verified, as one text, for notes: what was noted of another way is not used."""
+    return f"tiles={asked.tiles} thorough={asked.thorough}"
+
+
 def request(
     tiles: int | None = None, frames: str | None = None, *, every: bool = False, thorough: bool = False
 ) -> Request:

@@ -16,13 +16,18 @@ from veriframe.causes import cause_of
 from veriframe.cli import context, examining
 from veriframe.cli.display import show
 from veriframe.cli.display.activity import activity
+from veriframe.cli.display.outcomes import Outcomes
 from veriframe.cli.verification.advice import advice
+from veriframe.cli.verification.choosing import chosen
+from veriframe.cli.verification.options import how
 from veriframe.creator.jobs import Jobs
-from veriframe.errors import MoveRefused, SettingsError
+from veriframe.creator.orders.notes import ConclusionNote, OrderNotes
+from veriframe.creator.orders.orders import Orders
+from veriframe.errors import SettingsError
 from veriframe.model.registry.job_status import JobStatus
-from veriframe.model.verification.findings import Conclusion, JobFinding, Request
+from veriframe.model.verification.findings import Conclusion, JobFinding, Request, worst
 from veriframe.model.verification.report import write_report
-from veriframe.model.verification.words import summary
+from veriframe.model.verification.words import meaning, standing, summary
 from veriframe.ports.renderer import Renderer
 from veriframe.verifier.page import write_page
 from veriframe.verifier.verifier import Verified, Verifier, Watching
@@ -35,7 +40,8 @@ EXIT_CODES = {
     Conclusion.WITHHELD: 11,
     Conclusion.UNDECIDED: 12,
 }
-"""The exit code of each conclusion; of several jobs, that of the first that is not proved right."""
+"""The exit code of each conclusion; of several jobs, that of the worst. Only if all others are right, that of
+the first job that could not be verified."""
 
 LINE_SECONDS = 10.0
 JSON_NAME, PAGE_NAME = "verification.json", "verification.html"
@@ -70,21 +76,31 @@ class Output:
             ) from error
 
 
-def verify_jobs(jobs: Jobs, numbers: Sequence[int], request: Request, output: Output) -> None:
+def verify_jobs(orders: Orders, numbers: Sequence[int], request: Request, output: Output) -> None:
     """Verify these jobs' results, tell what was found, and exit with the code that it means.
 
-    Raises `MoveRefused` for a job without a result, before anything is rendered.
+    A conclusion is noted for `order accept`, `show` and `watch`. Of several jobs, what is wrong with one is
+    told, and the others go on. Raises `MoveRefused` for a single job without a result, and `SettingsError`
+    for frames that no job has: before anything is rendered, if that is known.
     """
     output.prepare()
-    wanted = [context.run(_with_result(jobs, number)) for number in numbers]
+    # Errors are no part of a report, whose form is fixed: they are told on stderr alone.
+    outcomes, jobs = Outcomes(len(numbers), as_json=False), orders.jobs
+    wanted = chosen(orders, numbers, request.frames, outcomes)
+    if not wanted:
+        outcomes.end()
     blender = renderer()
-    with _progress(len(wanted)) as watching:
+    with _progress() as watching:
         verifier = build_verifier(context.current().settings, jobs.registry, jobs.store, blender, watching)
-        verified = context.run(_verify(verifier, wanted, request, output, watching))
+        found = context.run(_verify(verifier, wanted, request, output, watching, outcomes))
+    if not found:
+        outcomes.end()
+    verified = [one for _, one in found]
     findings = [one.finding for one in verified]
     report = None if output.folder is None else output.folder / JSON_NAME
-    for status, finding in zip(wanted, findings, strict=True):
-        if next_step := advice(status, finding.conclusion, jobs.account, report):
+    for status, one in found:
+        _note(orders.notes, request, one.finding)
+        if next_step := advice(status, one.finding.conclusion, jobs.account, report):
             show.err.print(f"Job {status.job.id}: {show.clean(next_step)}", markup=False, soft_wrap=True)
     content = write_report(findings)
     if output.folder is not None:
@@ -99,9 +115,22 @@ def verify_jobs(jobs: Jobs, numbers: Sequence[int], request: Request, output: Ou
     if output.publish:
         cid = context.run(publish(jobs, content))
         show.err.print(f"The report is public: {cid}", markup=False, soft_wrap=True)
-    for finding in findings:
-        if code := EXIT_CODES[finding.conclusion]:
-            raise typer.Exit(code)
+    if code := EXIT_CODES[worst(finding.conclusion for finding in findings)]:
+        raise typer.Exit(code)
+    outcomes.end()
+
+
+def concluded(finding: JobFinding, request: Request) -> ConclusionNote:
+    """What is noted of a finding. Where nothing was checked, nothing is decided."""
+    conclusion = standing([finding])
+    why = finding.why if conclusion is finding.conclusion else meaning(finding)
+    return ConclusionNote(conclusion=conclusion, why=why, how=how(request))
+
+
+def _note(notes: OrderNotes, request: Request, finding: JobFinding) -> None:
+    # Frames that a person named were not drawn: its worker may have known them.
+    if not request.frames:
+        notes.note_conclusion(finding.job, finding.result_cid, concluded(finding, request))
 
 
 async def publish(jobs: Jobs, content: bytes) -> str:
@@ -112,26 +141,22 @@ async def publish(jobs: Jobs, content: bytes) -> str:
         return await jobs.store.add(file, "verification-report")
 
 
-async def _with_result(jobs: Jobs, number: int) -> JobStatus:
-    status = await jobs.status(number)
-    if not status.job.result_cid:
-        raise MoveRefused(
-            "NO_RESULT", f"Job {number} has no result yet. Wait with: veriframe job watch {number}."
-        )
-    return status
-
-
 async def _verify(
-    verifier: Verifier, jobs: Sequence[JobStatus], request: Request, output: Output, watching: _Watching
-) -> list[Verified]:
-    found = list[Verified]()
+    verifier: Verifier,
+    jobs: Sequence[JobStatus],
+    request: Request,
+    output: Output,
+    watching: _Watching,
+    outcomes: Outcomes,
+) -> list[tuple[JobStatus, Verified]]:
+    found = list[tuple[JobStatus, Verified]]()
     async with verifier:
         for status in jobs:
-            watching.begin(status.job.id)
-            verified = await verifier.verify(status.job, request)
-            found.append(verified)
-            if not output.as_json:
-                tell(verified.finding)
+            with outcomes.of(job_id=status.job.id):
+                watching.begin(status.job.id)
+                found.append((status, await verifier.verify(status.job, request)))
+                if not output.as_json:
+                    tell(found[-1][1].finding)
     return found
 
 
@@ -198,7 +223,7 @@ class _BarWatching(_Watching):
 
 
 @contextmanager
-def _progress(jobs: int) -> Iterator[_Watching]:
+def _progress() -> Iterator[_Watching]:
     if not show.err.is_terminal:
         yield _Watching()
         return

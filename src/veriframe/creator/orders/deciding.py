@@ -36,14 +36,18 @@ class Decisions:
     async def accept(
         self, number: int, wanted: Callable[[Chunk], bool], *, unchecked: bool = False
     ) -> Decided:
-        """Pay for all chunks that are `wanted` and whose frames `order fetch` has checked.
+        """Pay for all chunks that are `wanted`, and that `order fetch` has checked or a verification proved.
 
-        `unchecked`: for those, too, that nobody has checked; never for a result that is at fault.
+        `unchecked`: for those, too, that nobody has checked; never for a result that is at fault, by either.
         """
         before = await self._own(number)
         waiting = _of(before, (ChunkState.THERE, ChunkState.FAULTY), wanted)
         chunks = tuple(
-            chunk for chunk in waiting if chunk.state is ChunkState.THERE and (unchecked or chunk.is_right)
+            chunk
+            for chunk in waiting
+            if chunk.state is ChunkState.THERE
+            and not chunk.is_disproved
+            and (unchecked or chunk.is_right or chunk.is_proved)
         )
         if not chunks:
             raise MoveRefused("NOTHING_TO_ACCEPT", _nothing(number, waiting))
@@ -111,23 +115,32 @@ def _nothing(number: int, waiting: Sequence[Chunk]) -> str:
 def left_words(number: int, left: Sequence[Chunk]) -> str:
     """Why these chunks are not accepted, and what may be done, in sentences."""
     words = list[str]()
-    if bare := [chunk for chunk in left if not chunk.fault and not chunk.frames]:
+    bad = [chunk for chunk in left if chunk.fault or chunk.is_disproved]
+    unknown = [chunk for chunk in left if chunk not in bad]
+    if bare := [chunk for chunk in unknown if not chunk.frames]:
         words.append(
             f"The result of {_jobs(bare)} is fetched as it is by `veriframe order fetch {number}`, and not "
-            "checked: look at it, and pass --unchecked to pay for it."
+            f"checked: look at it, and pass --unchecked to pay for it; or `veriframe order verify {number}` "
+            "proves it."
         )
-    if unseen := [chunk for chunk in left if not chunk.fault and chunk.frames]:
+    if unseen := [chunk for chunk in unknown if chunk.frames]:
         words.append(
-            f"Nobody has checked the results of {_jobs(unseen)}: `veriframe order fetch {number}` does; "
-            "--unchecked pays for them as they are."
+            f"Nobody has checked the results of {_jobs(unseen)}: `veriframe order fetch {number}` does, and "
+            f"`veriframe order verify {number}` proves them; --unchecked pays for them as they are."
         )
     words += [
-        f"The result of job {chunk.job.id} is at fault: {chunk.fault}. Dispute it if an arbiter is named; "
+        f"The result of job {chunk.job.id} is at fault: {_fault(chunk)}. Dispute it if an arbiter is named; "
         f"`veriframe job accept {chunk.job.id}` pays for it nevertheless."
-        for chunk in left
-        if chunk.fault
+        for chunk in bad
     ]
     return " ".join(words)
+
+
+def _fault(chunk: Chunk) -> str:
+    if chunk.fault or chunk.verified is None:
+        return chunk.fault
+    why = chunk.verified.why.rstrip(".")
+    return f"a verification said {chunk.verified.conclusion}{f' ({why})' if why else ''}"
 
 
 def _jobs(chunks: Sequence[Chunk]) -> str:

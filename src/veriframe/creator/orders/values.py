@@ -11,6 +11,7 @@ from veriframe.model.bundle.chunks import Piece, frames_of, tile_of
 from veriframe.model.bundle.job_file import Bundle
 from veriframe.model.content.cid import is_cid
 from veriframe.model.registry.job import Job, JobState, Order
+from veriframe.model.verification.findings import AT_FAULT, RIGHT
 
 
 class ChunkState(StrEnum):
@@ -91,6 +92,16 @@ class Chunk:
     def is_right(self) -> bool:
         """Whether `order fetch` has checked every frame of its result."""
         return self.has_result and self.finding == ""
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether a verification of this machine has proved its result right."""
+        return self.has_result and self.verified is not None and self.verified.conclusion in RIGHT
+
+    @property
+    def is_disproved(self) -> bool:
+        """Whether a verification of this machine has found its result wrong, or withheld."""
+        return self.verified is not None and self.verified.conclusion in AT_FAULT
 
     @property
     def lost_dispute(self) -> bool:

@@ -8,11 +8,11 @@ from veriframe.creator.creator import Creator
 from veriframe.creator.orders.notes import ConclusionNote
 from veriframe.creator.orders.values import Chunk
 from veriframe.creator.review.reports import Reports
-from veriframe.creator.review.values import DISPUTABLE, Happened, ReviewOptions, Told
+from veriframe.creator.review.values import Happened, ReviewOptions, Told
 from veriframe.errors import JobError, MoveRefused, StoreUnavailable
 from veriframe.model.registry.job import NOBODY, JobState
 from veriframe.model.registry.ledger import Rule
-from veriframe.model.verification.findings import RIGHT
+from veriframe.model.verification.findings import AT_FAULT, RIGHT
 from veriframe.threads import run_briefly
 
 MONEY = (Rule.INSUFFICIENT_FUNDS, Rule.INSUFFICIENT_CREDIT)
@@ -34,7 +34,7 @@ class Consequences:
         """
         if note.conclusion in RIGHT:
             return await self._pay(chunk)
-        if note.conclusion not in DISPUTABLE:
+        if note.conclusion not in AT_FAULT:
             return Told(what=Happened.UNDECIDED, chunk=chunk, reason=note.why)
         if chunk.job.terms.arbiter == NOBODY:
             return Told(what=Happened.NO_ARBITER, chunk=chunk)

@@ -22,7 +22,6 @@ from veriframe.creator.review.examining import examined
 from veriframe.creator.review.reordering import Reordering
 from veriframe.creator.review.reports import Reports
 from veriframe.creator.review.values import (
-    DISPUTABLE,
     Examined,
     Examiner,
     Happened,
@@ -30,7 +29,7 @@ from veriframe.creator.review.values import (
     Told,
 )
 from veriframe.errors import JobError, MoveRefused, SettingsError, Unavailable
-from veriframe.model.verification.findings import RIGHT, Conclusion
+from veriframe.model.verification.findings import AT_FAULT, RIGHT, Conclusion
 from veriframe.ports.registry import JobReader
 from veriframe.retry import end
 from veriframe.threads import run_briefly
@@ -228,7 +227,7 @@ class Review:
         note = self._conclusions.get(_result(chunk))
         if note is None or note.how != self._options.how or note.conclusion is Conclusion.WITHHELD:
             return None
-        if note.conclusion in DISPUTABLE and self._reports.find(chunk.job) is None:
+        if note.conclusion in AT_FAULT and self._reports.find(chunk.job) is None:
             return None
         return note
 

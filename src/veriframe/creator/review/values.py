@@ -12,9 +12,6 @@ from veriframe.creator.orders.values import Chunk
 from veriframe.model.registry.job import Job
 from veriframe.model.verification.findings import Conclusion
 
-DISPUTABLE = (Conclusion.WRONG, Conclusion.WITHHELD)
-"""The conclusions that are disputed."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:

@@ -28,6 +28,9 @@ class Conclusion(StrEnum):
 RIGHT = (Conclusion.EXACT, Conclusion.EQUAL)
 """The conclusions that prove a result right."""
 
+AT_FAULT = (Conclusion.WRONG, Conclusion.WITHHELD)
+"""The conclusions that a creator may dispute a result for."""
+
 _ORDER = tuple(Conclusion)
 
 
