@@ -33,6 +33,9 @@ def span(text: str) -> int:
 
 def address(text: str) -> Address:
     """An account's address, in hex. Raises `SettingsError`."""
-    if _ADDRESS.fullmatch(text) is None or not 0 < int(text, 16) < _ADDRESS_END:
+    if _ADDRESS.fullmatch(text) is None:
         raise SettingsError(f"“{text}” is not an address. Write it in hex, as 0x….")
-    return Address(int(text, 16))
+    if not 0 < (found := int(text, 16)) < _ADDRESS_END:
+        why = "no account's address" if found else "nobody's address: leave it out if you mean nobody"
+        raise SettingsError(f"“{text}” is {why}. `veriframe account show` shows that of an account.")
+    return Address(found)

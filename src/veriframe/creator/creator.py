@@ -135,7 +135,7 @@ class Creator(Jobs):
         `SettingsError` if it is not a file.
         """
         if evidence is not None:
-            await asyncio.to_thread(files.stamp, evidence)
+            await asyncio.to_thread(files.stamp, evidence, files.EVIDENCE)
         status = await self.status(job_id)
         job, name = status.job, (await self.pin_names()).evidence(job_id)
         evidence_cid = job.result_cid or job.order.asset_cid
@@ -160,7 +160,7 @@ class Creator(Jobs):
         Raises `SettingsError` if it is not a file.
         """
         if evidence is not None:
-            await asyncio.to_thread(files.stamp, evidence)
+            await asyncio.to_thread(files.stamp, evidence, files.EVIDENCE)
         status = await self.status(job_id)
         job, name = status.job, (await self.pin_names()).evidence(job_id)
         evidence_cid, is_ours = job.result_cid or job.order.asset_cid, job.terms.arbiter == self.account

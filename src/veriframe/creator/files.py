@@ -40,8 +40,12 @@ def read_header(scene: Path, check: HeaderCheck) -> tuple[Stamp, SceneHeader]:
         raise _unreadable(scene, error) from error
 
 
-def stamp(file: Path) -> Stamp:
-    """The stamp of a regular file. Raises `SettingsError` for anything else.
+SCENE = "a scene with all resources packed into it"
+EVIDENCE = "such as verification.json, the report that `veriframe verify JOB -o DIR` writes"
+
+
+def stamp(file: Path, kind: str = SCENE) -> Stamp:
+    """The stamp of a regular file. Raises `SettingsError` for anything else, with the `kind` that is meant.
 
     Called before a file is opened, because opening a named pipe would block.
     """
@@ -50,9 +54,7 @@ def stamp(file: Path) -> Stamp:
     except OSError as error:
         raise _unreadable(file, error) from error
     if not stat.S_ISREG(status.st_mode):
-        raise SettingsError(
-            f"{file} is not a file. Pass one file: a scene with all resources packed into it."
-        )
+        raise SettingsError(f"{file} is not a file. Pass one file: {kind}.")
     return _stamp(status)
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from veriframe.creator import files
 from veriframe.creator.pins import release_ended, rename_old
-from veriframe.creator.values import Followed, Picture
+from veriframe.creator.values import Evidence, Followed, Picture
 from veriframe.errors import Code, JobRejected, MoveRefused, Unavailable, ValidationFailed
 from veriframe.model.registry.history import JobHistory, told_from_start
 from veriframe.model.registry.job import NOBODY, Address, Job, JobState, Order
 from veriframe.model.registry.job_status import JobStatus
-from veriframe.model.registry.ledger import unknown_job
+from veriframe.model.registry.ledger import EventKind, unknown_job
 from veriframe.model.registry.pin_names import PinNames
 from veriframe.ports.registry import SNAPSHOTS_AT_ONCE, JobReader, read_job, read_jobs
 from veriframe.ports.store import ContentStore, FetchLimits, OnTransfer, ignore_transfer
@@ -136,6 +136,37 @@ class Jobs:
         return Picture(
             path=target, result_cid=job.result_cid, size_bytes=size_bytes, width=width, height=height
         )
+
+    async def fetch_evidence(
+        self,
+        job_id: int,
+        kind: EventKind,
+        target: Path,
+        on_progress: OnTransfer = ignore_transfer,
+        *,
+        replace: bool,
+    ) -> Evidence:
+        """Download the evidence of a job's dispute (RESULT_DISPUTED) or of its verdict (DISPUTE_RESOLVED).
+
+        Raises as `fetch`; `MoveRefused` also where the evidence is the result itself.
+        """
+        status = await self.status(job_id)
+        cid = (await self.history(status)).cid_of(kind)
+        if not cid:
+            raise MoveRefused("NO_EVIDENCE", f"Job {job_id} has none. See `veriframe job show {job_id}`.")
+        if cid == status.job.result_cid:
+            raise MoveRefused("NO_EVIDENCE", f"The evidence is the result of job {job_id} itself: no file.")
+        files.refuse_target(target, replace=replace)
+        with files.beside(target) as fetched:
+            try:
+                limits = FetchLimits(file_bytes=RESULT_BYTES)
+                size_bytes = (await self.store.fetch(cid, fetched, limits, on_progress)).size_bytes
+            except JobRejected as error:
+                why = "nobody provides it" if error.code is Code.NOT_FOUND else "it is not one file"
+                said = f"The evidence {cid} cannot be fetched: {why}."
+                raise ValidationFailed(error.code, said) from error
+            files.put(fetched, target, replace=replace)
+        return Evidence(path=target, cid=cid, size_bytes=size_bytes)
 
     async def pin_names(self) -> PinNames:
         """The names of the account's pins."""

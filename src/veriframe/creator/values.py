@@ -53,6 +53,15 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """A downloaded file of a dispute, of which nothing is known but its CID: anyone may have written it."""
+
+    path: Path
+    cid: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Followed:
     """A job at one poll, with its history. `is_news`: a move was made, or a time limit passed."""
 

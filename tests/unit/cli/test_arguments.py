@@ -50,6 +50,15 @@ def test_spans_survive_a_round_trip(seconds: int) -> None:
     assert seconds == arguments.span(format_span(seconds))
 
 
+def test_the_address_of_nobody_is_told_as_such() -> None:
+    """It is written as an address is: what helps is to leave it out."""
+    for text, words in (("0x0", "leave it out"), (hex(2**251 + 17 * 2**192 + 1), "no account's")):
+        with pytest.raises(SettingsError, match="account show") as refused:
+            arguments.address(text)
+        assert words in str(refused.value)
+        assert "in hex" not in str(refused.value)
+
+
 @given(st.integers(1, 2**251 + 17 * 2**192))
 def test_addresses_survive_a_round_trip(number: int) -> None:
     """In lower case, in upper case, and padded to 64 digits, as in block explorers."""
@@ -65,7 +74,7 @@ def test_any_text_is_parsed_or_refused_with_a_settings_error(parse: Callable[[st
     try:
         value = parse(text)
     except SettingsError as error:
-        assert "Write it " in str(error)  # noqa: PT017 - both outcomes are right; an error must say this
+        assert "Write it " in str(error) or "account show" in str(error)  # noqa: PT017 - both outcomes are right; an error must say this
     else:
         assert value >= 0
 

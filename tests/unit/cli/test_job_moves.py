@@ -189,6 +189,42 @@ def test_dispute_with_evidence_needs_consent(shell: Shell) -> None:
     assert b"look at the sky" in shell.stage.store.files.values()
 
 
+def test_a_folder_is_no_evidence(shell: Shell) -> None:
+    """Told before anything is asked, with the file that `veriframe verify` writes to such a folder."""
+    _submitted(shell, "--arbiter", hex(ARBITER))
+    Path("report").mkdir()
+    for command in (("dispute", "1"), ("resolve", "1", "--verdict", "worker")):
+        error = shell.refusal(*command, "--evidence", "report")
+        assert isinstance(error, SettingsError)
+        assert "verification.json" in str(error)
+        assert "scene" not in str(error)
+
+
+def test_the_evidence_of_a_dispute_is_named_and_fetched(shell: Shell) -> None:
+    """By its CID, for people and in JSON; where none was given, the result itself is named."""
+    _submitted(shell, "--arbiter", hex(ARBITER))
+    assert shell.object("show", "1")["evidence_cid"] is None
+    assert isinstance(shell.refusal("fetch", "1", "--evidence"), MoveRefused)
+    Path("why.txt").write_text("look at the sky", encoding="utf-8")
+    shell.run("dispute", "1", "--evidence", "why.txt", "--yes")
+    shown = shell.object("show", "1")
+    assert shell.stage.store.files[shown["evidence_cid"]] == b"look at the sky"
+    assert shown["verdict_cid"] is None
+    said = plain(shell.run("show", "1"))
+    assert f"evidence {shown['evidence_cid']}, `veriframe job fetch 1 --evidence` fetches it" in said
+    fetched = shell.object("fetch", "1", "--evidence")
+    assert (fetched["cid"], Path(fetched["path"]).read_text()) == (shown["evidence_cid"], "look at the sky")
+    assert shell.run("fetch", "1", "--evidence", "-o", "-").stdout == "look at the sky"
+    assert isinstance(shell.refusal("fetch", "1", "--evidence"), SettingsError)
+    assert isinstance(shell.refusal("fetch", "1", "--evidence", "--verdict"), SettingsError)
+    shell.creator_registry = Acting(ARBITER, shell.stage.shared)
+    shell.run("resolve", "1", "--verdict", "worker")
+    resolved = shell.object("show", "1")
+    assert resolved["verdict_cid"] == resolved["result_cid"]
+    assert "the result itself" in plain(shell.run("show", "1"))
+    assert isinstance(shell.refusal("fetch", "1", "--verdict"), MoveRefused)
+
+
 def test_a_report_that_proves_the_result_right_is_no_evidence(shell: Shell) -> None:
     """fault_277: the creator would lose the bond to the worker. That of another job is."""
     _submitted(shell, "--arbiter", hex(ARBITER))

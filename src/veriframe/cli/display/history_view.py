@@ -11,7 +11,7 @@ from rich.text import Text
 from veriframe.cli.display import release_words, show
 from veriframe.model.quantities import format_strk
 from veriframe.model.registry.history import JobEvent, JobHistory
-from veriframe.model.registry.job import NOBODY, format_address
+from veriframe.model.registry.job import NOBODY, Job, format_address
 from veriframe.model.registry.ledger import EventKind
 
 
@@ -20,7 +20,20 @@ def as_object(history: JobHistory) -> dict[str, Any]:
     return {
         "history": [_event_object(event) for event in history.events],
         "history_gap": history.gap or None,
+        "evidence_cid": history.cid_of(EventKind.RESULT_DISPUTED) or None,
+        "verdict_cid": history.cid_of(EventKind.DISPUTE_RESOLVED) or None,
     }
+
+
+def evidence_facts(job: Job, history: JobHistory) -> dict[str, str]:
+    """The CIDs of a dispute's evidence, for people, and how it is fetched."""
+    named = {"evidence": EventKind.RESULT_DISPUTED, "verdict": EventKind.DISPUTE_RESOLVED}
+    told = dict[str, str]()
+    for name, kind in named.items():
+        if cid := history.cid_of(kind):
+            how = f"`veriframe job fetch {job.id} --{name}` fetches it"
+            told[name] = f"{cid}, {'the result itself' if cid == job.result_cid else how}"
+    return told
 
 
 def _event_object(event: JobEvent) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from veriframe.cli import context, opening
 from veriframe.cli.display import consent, job_view, money, show
 from veriframe.cli.display.outcomes import Outcomes
 from veriframe.cli.job import acting, options
+from veriframe.creator import files
 from veriframe.creator.creator import Creator
 from veriframe.errors import SettingsError, ValidationFailed
 from veriframe.model.registry.job import Verdict
@@ -49,6 +50,7 @@ def dispute(
     """Dispute the result before the review ends. This binds a bond as high as the worker's."""
     opening.refuse_other_makers("dispute")
     if evidence is not None:
+        files.stamp(evidence, files.EVIDENCE)
         _refuse_proofs(job_id, evidence)
         consent.need_terminal(yes, "The file becomes public")
         consent.warn_and_ask(yes, PUBLIC_EVIDENCE, "Publish it and dispute?")
@@ -94,6 +96,7 @@ def resolve(
     """Decide a dispute as its arbiter: veriframe --account NAME job resolve. This cannot be undone."""
     opening.refuse_other_makers("resolve")
     if evidence is not None:
+        files.stamp(evidence, files.EVIDENCE)
         consent.need_terminal(yes, "The file becomes public")
         consent.warn_and_ask(yes, PUBLIC_EVIDENCE, "Publish it and decide?")
     arbiter = acting.creator()

@@ -22,6 +22,7 @@ from veriframe.creator.jobs import Jobs
 from veriframe.creator.values import Picture
 from veriframe.errors import SettingsError
 from veriframe.model.quantities import format_size
+from veriframe.model.registry.ledger import EventKind
 
 STDOUT = Path("-")
 
@@ -33,10 +34,19 @@ def fetch(
         typer.Option("--output", "-o", help="A file, a folder, or - for stdout. [default: job-JOB.png]"),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    evidence: Annotated[
+        bool, typer.Option("--evidence", help="Instead, the evidence of a job's dispute.")
+    ] = False,
+    verdict: Annotated[bool, typer.Option("--verdict", help="Instead, the evidence of its verdict.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Fetch the pictures of jobs that have a result."""
     numbers = options.distinct(job_ids)
+    if evidence or verdict:
+        if len(numbers) > 1 or evidence == verdict:
+            raise SettingsError("--evidence and --verdict fetch one file: pass one of them, for one job.")
+        _fetch_evidence(numbers[0], target, is_verdict=verdict, replace=force, as_json=as_json)
+        return
     # Before a connection is opened.
     _judge_target(target, numbers, as_json=as_json)
     fetch_all(acting.jobs(), numbers, target, force=force, as_json=as_json)
@@ -58,6 +68,28 @@ def fetch_all(jobs: Jobs, numbers: Sequence[int], target: Path | None, *, force:
                 size = f"{picture.width}×{picture.height} pixels, {format_size(picture.size_bytes)}"
                 show.out.print(f"{escape(show.clean(str(picture.path)))}: {size}", soft_wrap=True)
     outcomes.end()
+
+
+def _fetch_evidence(
+    job_id: int, target: Path | None, *, is_verdict: bool, replace: bool, as_json: bool
+) -> None:
+    _judge_target(target, [job_id], as_json=as_json)
+    kind = EventKind.DISPUTE_RESOLVED if is_verdict else EventKind.RESULT_DISPUTED
+    name = f"job-{job_id}-{'verdict' if is_verdict else 'evidence'}"
+    jobs, path = acting.jobs(), Path(name) if target is None else target / name if target.is_dir() else target
+    with tempfile.TemporaryDirectory(prefix="veriframe-") as folder:
+        to_stdout = path == STDOUT
+        place = Path(folder) / name if to_stdout else path
+        with transfer_bar("fetching the evidence") as on_progress:
+            found = context.run(jobs.fetch_evidence(job_id, kind, place, on_progress, replace=replace))
+        if to_stdout:
+            _copy_out(found.path)
+        elif as_json:
+            show.as_json({"job_id": job_id, **asdict(found)})
+        else:
+            show.out.print(
+                f"{escape(show.clean(str(path)))}: {format_size(found.size_bytes)}", soft_wrap=True
+            )
 
 
 def _judge_target(target: Path | None, job_ids: Sequence[int], *, as_json: bool) -> None:
@@ -88,6 +120,10 @@ def _write_out(jobs: Jobs, job_id: int) -> None:
     """Write a picture to stdout, once it is complete and known to be one."""
     with tempfile.TemporaryDirectory(prefix="veriframe-") as folder:
         picture = _fetch(jobs, job_id, Path(folder) / "picture.png", replace=False)
-        with picture.path.open("rb") as stream:
-            shutil.copyfileobj(stream, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+        _copy_out(picture.path)
+
+
+def _copy_out(file: Path) -> None:
+    with file.open("rb") as stream:
+        shutil.copyfileobj(stream, sys.stdout.buffer)
+    sys.stdout.buffer.flush()

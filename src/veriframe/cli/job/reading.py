@@ -93,6 +93,7 @@ def show_jobs(job_ids: options.JobIds, as_json: options.AsJson = False) -> None:
             if as_json:
                 outcomes.print_json({**job_view.as_object(status, name), **history_view.as_object(history)})
             else:
-                show.facts(f"Job {job_id}", job_view.facts(status, name))
+                evidence = history_view.evidence_facts(status.job, history)
+                show.facts(f"Job {job_id}", {**job_view.facts(status, name), **evidence})
                 history_view.print_history(history, status.now)
     outcomes.end()

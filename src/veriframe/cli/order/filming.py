@@ -15,6 +15,7 @@ from veriframe.cli.order import acting, fetching, options
 from veriframe.creator import files
 from veriframe.creator.orders.film import FilmPlan, plan_film
 from veriframe.creator.orders.kept_frames import KeptFrames
+from veriframe.creator.orders.values import OrderStatus
 from veriframe.errors import SettingsError
 from veriframe.model.quantities import counted, format_span, plural
 from veriframe.model.rendering.frames import ImageFormat, format_frames
@@ -94,10 +95,23 @@ def _source(source: str, *, no_check: bool) -> tuple[Path, tuple[int, ...] | Non
             f"The frames of order {source} are multilayer EXR, which is no picture of its own. Make the film "
             "from them in Blender, or order PNG."
         )
+    if status.bundle.split is not None:
+        raise SettingsError(
+            f"Order {source} is one still in tiles, and no film. `veriframe order fetch {source}` merges it."
+        )
     folder = Path(f"order-{source}")
+    if not folder.is_dir() and not any(chunk.has_result for chunk in status.chunks):
+        raise SettingsError(f"Order {source} has no frame yet. {_nothing_yet(status)}")
     found = fetching.fetch_frames(orders, status, folder, no_check=no_check, force=False)
     show.err.print(f"{counted(len(found.written), 'frame')} fetched to {folder}.", markup=False)
     return folder, tuple(frame for chunk in status.chunks for frame in chunk.frames)
+
+
+def _nothing_yet(status: OrderStatus) -> str:
+    """What to do about an order of which nothing has come."""
+    if status.is_over:
+        return f"None will come: `veriframe order create --again {status.number}` posts them again."
+    return f"`veriframe order watch {status.number} --result` waits for them."
 
 
 def _write(plan: FilmPlan, target: Path) -> tuple[int, int]:

@@ -32,6 +32,10 @@ class JobHistory:
     events: tuple[JobEvent, ...] = ()
     gap: str = ""
 
+    def cid_of(self, kind: EventKind) -> str:
+        """What the last event of this kind names: a result or evidence; empty if there is none."""
+        return next((event.cid for event in reversed(self.events) if event.kind is kind), "")
+
 
 def job_event(event: Event, at: int) -> JobEvent:
     """An event of the books as one of its job's history, at its time in chain seconds."""

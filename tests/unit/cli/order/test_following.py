@@ -19,6 +19,7 @@ from tests.unit.creator.stage import STRK
 from veriframe.cli import context
 from veriframe.cli.display import show
 from veriframe.errors import SettingsError
+from veriframe.model.bundle.job_file import Split
 
 
 def _post(shell: Shell, studio: Studio, *options: str) -> None:
@@ -121,6 +122,24 @@ def test_a_terminal_is_drawn_with_the_grid(terminal: Shell, studio: Studio) -> N
     drawn = terminal.run("watch", "1", "--result").stdout
     for text in ("Order 1", "shot.blend", "t t t", "3 there", "10 of 10 frames", "in escrow"):
         assert text in drawn, text
+
+
+def test_a_film_of_nothing_says_what_to_do(shell: Shell, studio: Studio) -> None:
+    """Before anything is fetched, or a folder made: wait, or post the lost frames again."""
+    _post(shell, studio)
+    refused = shell.refusal("film", "1", "-o", "film.mp4")
+    assert isinstance(refused, SettingsError)
+    assert "order watch 1 --result" in str(refused)
+    shell.run("cancel", "1")
+    assert "order create --again 1" in str(shell.refusal("film", "1", "-o", "film.mp4"))
+    assert not Path("order-1").exists()
+
+
+def test_a_film_of_a_still_in_tiles_is_none(shell: Shell, studio: Studio) -> None:
+    """Its picture is what `order fetch` merges."""
+    folder = str(studio.bundle(replace(BUNDLE, frames=(1,), chunk=1, split=Split(columns=2, rows=2))))
+    shell.run("create", folder, "--price", "0.05", "--yes")
+    assert "order fetch 1" in str(shell.refusal("film", "1", "-o", "film.mp4"))
 
 
 def test_frames_are_fetched_and_filmed(shell: Shell, studio: Studio) -> None:
