@@ -100,7 +100,7 @@ def _source(source: str, *, no_check: bool) -> tuple[Path, tuple[int, ...] | Non
             f"Order {source} is one still in tiles, and no film. `veriframe order fetch {source}` merges it."
         )
     folder = Path(f"order-{source}")
-    if not folder.is_dir() and not any(chunk.has_result for chunk in status.chunks):
+    if not folder.is_dir() and not any(chunk.has_come for chunk in status.chunks):
         raise SettingsError(f"Order {source} has no frame yet. {_nothing_yet(status)}")
     found = fetching.fetch_frames(orders, status, folder, no_check=no_check, force=False)
     show.err.print(f"{counted(len(found.written), 'frame')} fetched to {folder}.", markup=False)

@@ -53,7 +53,11 @@ def watch(
         bool, typer.Option("--dispute", help="Dispute results that are WRONG or WITHHELD, with the report.")
     ] = False,
     reorder: Annotated[
-        bool, typer.Option("--reorder", help="Order chunks again, once, that lost their dispute.")
+        bool,
+        typer.Option(
+            "--reorder",
+            help="Order chunks again, once, that lost a dispute, whoever made it.",
+        ),
     ] = False,
     tiles: verification.Tiles = None,
     thorough: verification.Thorough = False,
@@ -92,6 +96,7 @@ def watch(
             store=orders.jobs.store,
             previews=previews,
             to_result=to_result,
+            reorders=reorder,
             disk_free_bytes=settings.disk_free_bytes,
         )
         polls = orders.followed(number, settings.poll_seconds)
@@ -134,6 +139,7 @@ class _Follower:
     store: ContentStore
     previews: Path | None
     to_result: bool
+    reorders: bool
     disk_free_bytes: int
     review: Review | None = None
     work: asyncio.Task[None] | None = None
@@ -153,11 +159,17 @@ class _Follower:
             if status.is_over:
                 # Before the scene is released: what is ordered again needs it.
                 await self._finish()
-            if self.to_result and status.has_come and (self.review is None or self.review.is_done):
+            if self.to_result and status.has_come and not self._goes_on(status):
                 break
             if self.work is not None and self.work.done():
                 await self.work
         return status
+
+    def _goes_on(self, status: OrderStatus) -> bool:
+        """Whether something is left to be done although no more frames can come."""
+        # A chunk that loses its dispute is ordered again, whoever disputed it.
+        awaits_verdict = self.reorders and status.count(ChunkState.DISPUTED) > 0
+        return awaits_verdict or (self.review is not None and not self.review.is_done)
 
     async def _check_bonds(self) -> None:
         """Say once what the account lacks for disputes."""

@@ -44,6 +44,9 @@ def missing_of(chunk: Chunk) -> MissingFrames:
     """The frames of a chunk without a result that may be fetched, and why they have not come."""
     if chunk.job.result_cid and not chunk.has_result:
         return MissingFrames(frames=chunk.frames, job_id=chunk.job.id, why=chunk.fault, is_bad=True)
+    if chunk.lost_dispute:
+        why = "its worker lost the dispute, and the reward was returned"
+        return MissingFrames(frames=chunk.frames, job_id=chunk.job.id, why=why)
     why = {
         ChunkState.OPEN: "no worker has claimed it yet",
         ChunkState.UNDER_WAY: "a worker renders it",

@@ -91,7 +91,7 @@ class FrameFetching:
         away, tried = list[StoreUnavailable](), 0
         for chunk in status.chunks:
             bundle = status.bundles.get(chunk.job.order.id)
-            if bundle is None or not chunk.has_result:
+            if bundle is None or not chunk.has_result or chunk.lost_dispute:
                 found.missing.append(missing_of(chunk))
                 continue
             tried += 1

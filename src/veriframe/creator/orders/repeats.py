@@ -41,7 +41,7 @@ class EarlierOrder:
     @property
     def delivered(self) -> frozenset[Piece]:
         """What has come, paid or not, and was not found at fault: `order fetch` gets it."""
-        come = [chunk for chunk in self.chunks if chunk.has_result and not chunk.fault]
+        come = [chunk for chunk in self.chunks if chunk.has_come]
         return _pieces(come, (*LOST, ChunkState.DISPUTED))
 
     @property

@@ -183,7 +183,7 @@ def _is_of(chunk: Chunk, bundle: Bundle) -> bool:
 
 
 def _come(offers: Sequence[tuple[Chunk, Bundle]]) -> list[tuple[Chunk, Bundle]]:
-    return [offer for offer in offers if offer[0].has_result]
+    return [offer for offer in offers if offer[0].has_result and not offer[0].lost_dispute]
 
 
 def _missing_tile(tile: int, offers: Sequence[tuple[Chunk, Bundle]]) -> MissingFrames:

@@ -77,6 +77,11 @@ class Chunk:
         return is_cid(self.job.result_cid)
 
     @property
+    def has_come(self) -> bool:
+        """Whether its frames are there: not those of a result at fault, or that lost a dispute."""
+        return self.has_result and not self.fault and not self.lost_dispute
+
+    @property
     def has_ended(self) -> bool:
         """Whether nothing more can come of it: its worker has submitted something, or it is over."""
         return bool(self.job.result_cid) or self.state.is_over
@@ -195,8 +200,8 @@ class OrderStatus:
 
     @property
     def frames_there(self) -> int:
-        """How many frames have come. Those of a result at fault have not."""
-        there = [chunk for chunk in self.chunks if chunk.has_result and not chunk.fault]
+        """How many frames have come. Those of a result at fault, or that was refunded, have not."""
+        there = [chunk for chunk in self.chunks if chunk.has_come]
         if self.bundle is not None and self.bundle.split is not None:
             return int(len(there) == len(self.jobs))
         return sum(len(chunk.frames) or 1 for chunk in there)

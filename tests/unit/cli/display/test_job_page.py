@@ -15,7 +15,7 @@ from veriframe.cli.display import history_view, job_view
 from veriframe.cli.display.error import EXIT_CODES
 from veriframe.cli.job import following, packing
 from veriframe.cli.order.fetching import TAKEN
-from veriframe.creator.values import Picture, Posted
+from veriframe.creator.values import Evidence, Picture, Posted
 from veriframe.model.quantities import format_span
 from veriframe.model.registry.history import JobEvent, JobHistory
 from veriframe.model.registry.job import Address, Job, Order
@@ -49,6 +49,7 @@ def test_the_keys_of_json_are_those_of_the_page() -> None:
     assert set(job_view.as_object(status)) - terms == names("`show`")
     assert set(job_view.posted_object(posted, "a scene", None)) - terms == names("`create`")
     assert {"job_id"} | {field.name for field in fields(Picture)} == names("`fetch`")
+    assert {"job_id"} | {field.name for field in fields(Evidence)} == names("`fetch --evidence`, `--verdict`")
     event = JobEvent(kind=EventKind.JOB_CLAIMED, at=0, party=Address(1))
     history = history_view.as_object(JobHistory(events=(event,)))
     assert set(history) == names("only `show` and lines of `watch`")

@@ -137,6 +137,45 @@ def test_right_ones_are_paid_wrong_ones_disputed_and_ordered_again(
     assert states[4].order.terms.reward_fri == states[2].order.terms.reward_fri
 
 
+def test_a_chunk_that_lost_a_dispute_made_elsewhere_is_ordered_again(
+    shell: Shell, studio: Studio, verifier: FakeVerifier
+) -> None:
+    """Without --dispute, and also if no more frames can come: then the watch waits for the arbiter."""
+    _post(shell, studio, *JUDGED)
+    _deliver(studio, 0, 1, 2)
+    context.run(FakeRegistry(ARTIST, studio.shared).dispute_result(2, "bafkreport"))
+    polls = list[int]()
+
+    async def wait() -> None:
+        if len(verifier.asked) == 2:
+            polls.append(1)
+        if len(polls) < 20:
+            shell.creator_registry.acts = [wait]
+        else:
+            await FakeRegistry(ARBITER, studio.shared).resolve_dispute(2, Verdict.CREATOR, "bafkreport")
+
+    shell.creator_registry.acts = [wait]
+    told = plain(shell.run("watch", "1", "--verify", "--result", "--reorder"))
+    assert studio.shared.jobs[4].state is JobState.OPEN
+    assert "frames 5-8 ordered again as order 2" in told
+
+
+def test_frames_of_a_refunded_result_are_not_there(shell: Shell, studio: Studio) -> None:
+    """In the counts, and when they are fetched: the money was returned, and the arbiter found them wrong."""
+    _post(shell, studio, *JUDGED)
+    _deliver(studio, 0, 1, 2)
+    context.run(FakeRegistry(ARTIST, studio.shared).dispute_result(2, "bafkreport"))
+    assert shell.object("show", "1")["frames_there"] == 10
+    context.run(FakeRegistry(ARBITER, studio.shared).resolve_dispute(2, Verdict.CREATOR, "bafkreport"))
+    shown = shell.object("show", "1")
+    assert (shown["frames"], shown["frames_there"], shown["counts"]["refunded"]) == (10, 6, 1)
+    assert "6 of 10 frames" in plain(shell.run("show", "1"))
+    fetched = shell.object("fetch", "1")
+    assert fetched["written"] == [1, 2, 3, 4, 9, 10]
+    assert [(one["frames"], one["at_fault"]) for one in fetched["missing"]] == [([5, 6, 7, 8], False)]
+    assert "lost the dispute" in fetched["missing"][0]["why"]
+
+
 def test_what_was_not_checked_is_not_paid_for(shell: Shell, studio: Studio, verifier: FakeVerifier) -> None:
     """fault_264: the best conclusion means nothing then."""
     _post(shell, studio)
