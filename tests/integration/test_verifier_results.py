@@ -23,10 +23,14 @@ from tests.integration.verifying import (
 
 from veriframe.errors import Code, JobRejected, StoreUnavailable
 from veriframe.model.attempt.attempt import Stage
+from veriframe.model.bundle.chunks import TILE_BORDER_PIXELS
 from veriframe.model.bundle.job_file import Split, write_job_file
 from veriframe.model.registry.job import Job
 from veriframe.model.rendering.frames import ImageFormat
 from veriframe.model.verification.findings import Conclusion, Request, Subject
+from veriframe.verifier import comparing
+from veriframe.verifier.crops import Crop, Crops, Samples
+from veriframe.verifier.frame_check import WIDE_BORDER_PIXELS
 from veriframe.worker import pipeline
 
 pytestmark = pytest.mark.slow
@@ -104,6 +108,30 @@ async def test_a_denoised_frame_without_a_proof_is_rendered_as_a_whole(bench: Be
         manifest[name] = json.loads(right["manifest.json"])[name]
     rewrite(black, manifest)
     assert (await verified(bench, with_result(bench, job, black))).finding.conclusion is Conclusion.WRONG
+
+
+async def test_a_tile_that_looks_unlike_is_denoised_with_more_around_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole proof is fetched only if the tile still looks unlike."""
+    job = await rendered(bench, replace(BUNDLE, overrides=replace(PLAIN, denoise=True)))
+    real, borders, seen = comparing.looks, list[int](), list[comparing.Looks]()
+    render = Crops.render
+
+    async def note(self: Crops, *place: Any, border: int = TILE_BORDER_PIXELS, **more: Any) -> Crop:
+        borders.append(border)
+        return await render(self, *place, border=border, **more)
+
+    def looks(ours: Samples, theirs: Samples) -> comparing.Looks:
+        seen.append(comparing.Looks(1, 1, 1, 1) if len(seen) % 2 == 0 else real(ours, theirs))
+        return seen[-1]
+
+    monkeypatch.setattr(comparing, "looks", looks)
+    monkeypatch.setattr(Crops, "render", note)
+    found = (await verified(bench, job, Request(tiles=2))).finding
+    assert (found.conclusion, found.why) == (Conclusion.EXACT, "")
+    assert borders == [WIDE_BORDER_PIXELS] * 4
+    assert not any(path.endswith(".exr") for _, path in bench.store.fetched), "no proof"
 
 
 async def test_what_arrives_too_slowly_is_withheld(bench: Bench) -> None:
