@@ -17,13 +17,19 @@ from veriframe.cli.job import posting as single
 from veriframe.cli.order import acting, advice, options, sources
 from veriframe.cli.order.checks import Checks
 from veriframe.cli.order.sources import Source
-from veriframe.creator.orders.posting import OrderDraft, PostedOrder
+from veriframe.creator.orders.posting import OrderDraft, OrderPosting, PostedOrder
 from veriframe.creator.orders.repeats import EarlierOrder
 from veriframe.errors import SettingsError
 from veriframe.model.bundle.chunks import Piece
+from veriframe.model.bundle.job_file import MOST_CHUNK_FRAMES
 from veriframe.model.quantities import counted, plural
 from veriframe.model.registry.offer import Offer
 from veriframe.model.rendering.frames import format_frames
+
+NO_PRICE = (
+    "Pass what you pay: --price for a frame, or --reward for a chunk. The setting machine_hour_strk lets an "
+    "estimate of a scene suggest a price."
+)
 
 PUBLIC_ORDER = (
     "The scene with all its files, and its frames, become public: anyone who knows a CID can read them. "
@@ -115,8 +121,10 @@ def create(
         proof_tiles=proof_tiles,
         frame_seconds=frame_seconds,
     )
-    _check_money(price, reward)
     sources.check_named(scene, again, given, skip_existing)
+    _check_money(price, reward)
+    if scene is not None and price is None and reward is None:
+        _need_price(scene, no_check=no_check)
     consent.need_terminal(yes, "The scene becomes public")
     terms = {
         "bond_fri": bond,
@@ -127,16 +135,44 @@ def create(
         "arbiter": arbiter,
         "worker": worker,
     }
+    posting = acting.posting()
+    if price is not None or reward is not None:
+        least, chunks = _least(price, reward, given, every=skip_existing is None)
+        context.run(posting.require_payable(single.offer_of(least, terms), chunks))
     how = Checks(in_sandbox=not no_check, without_scripts=without_scripts)
     with sources.opened(scene, again, given, skip_existing, how) as source:
         offer = _offer(source, price, reward, terms)
         limited = source.limited(offer.terms(0).lease_seconds)
-        _draft_and_post(limited, offer, yes=yes, anyway=anyway, as_json=as_json)
+        _draft_and_post(posting, limited, offer, yes=yes, anyway=anyway, as_json=as_json)
 
 
 def _check_money(price: int | None, reward: int | None) -> None:
     if price is not None and reward is not None:
         raise SettingsError("--price is for a frame, and --reward for a chunk: pass one of them.")
+
+
+def _need_price(scene: Path, *, no_check: bool) -> None:
+    """Raise `SettingsError` if no estimate will suggest a price: before a scene is packed for one."""
+    from veriframe.cli.job import packing  # noqa: PLC0415 - as in `sources`
+
+    if no_check or scene.is_dir() or packing.hour_fri() is None:
+        raise SettingsError(NO_PRICE)
+
+
+def _least(price: int | None, reward: int | None, given: wanted.Given, *, every: bool) -> tuple[int, int]:
+    """The least that an order of a scene pays for a chunk, and how many chunks it has at least.
+
+    `every`: all frames that are named are ordered.
+    """
+    asked = given.options()
+    frames = len(asked.frames) if asked.frames is not None and every else 1
+    if asked.split is not None:
+        tiles = asked.split.tiles
+        return (-(-price // tiles) if price is not None else reward or 0), tiles
+    if price is not None:
+        # The chunks together pay for all frames, however many each has.
+        return price, frames
+    return reward or 0, -(-frames // (asked.chunk or MOST_CHUNK_FRAMES))
 
 
 def _offer(source: Source, price: int | None, reward: int | None, terms: dict[str, int | None]) -> Offer:
@@ -148,10 +184,7 @@ def _offer(source: Source, price: int | None, reward: int | None, terms: dict[st
         elif estimate is not None and estimate.frame_price_fri is not None:
             price = estimate.frame_price_fri
         else:
-            raise SettingsError(
-                "Pass what you pay: --price for a frame, or --reward for a chunk. The setting "
-                "machine_hour_strk lets an estimate suggest a price."
-            )
+            raise SettingsError(NO_PRICE)
     if reward is None:
         assert price is not None
         reward = source.chunk_price_fri(price)
@@ -164,8 +197,9 @@ def _offer(source: Source, price: int | None, reward: int | None, terms: dict[st
     return single.offer_of(reward, terms | earlier | asked)
 
 
-def _draft_and_post(source: Source, offer: Offer, *, yes: bool, anyway: bool, as_json: bool) -> None:
-    posting = acting.posting()
+def _draft_and_post(
+    posting: OrderPosting, source: Source, offer: Offer, *, yes: bool, anyway: bool, as_json: bool
+) -> None:
     draft = context.run(posting.draft(source.place, source.bundle, offer, source.note))
     show.facts("", order_draft_view.facts(draft, source.size_bytes, source.estimate), show.err)
     for sentence in advice.advice(source, draft):

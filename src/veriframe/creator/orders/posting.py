@@ -117,6 +117,14 @@ class OrderPosting:
     creator: Creator
     notes: OrderNotes
 
+    async def require_payable(self, offer: Offer, chunks: int) -> None:
+        """Raise `SettingsError` or `MoveRefused` if no order of so many chunks, or more, can be posted so.
+
+        For an offer that is at most what is asked for: before a scene is packed, which takes minutes.
+        """
+        terms, funds = await self.creator.terms(offer), await self.creator.funds()
+        shortfall_fri(funds, terms.reward_fri * chunks, "the rewards")
+
     async def draft(self, source: Path | str, bundle: Bundle, offer: Offer, note: OrderNote) -> OrderDraft:
         """Compute terms and costs. Raises `MoveRefused` if the registry or the money does not allow them."""
         bundles = divided(bundle)

@@ -239,6 +239,7 @@ def _packs(
         return packed, seen, ESTIMATE
 
     monkeypatch.setattr(packing, "pack_and_check", pack)
+    monkeypatch.setattr(packing, "hour_fri", lambda: STRK)
     return asked
 
 
