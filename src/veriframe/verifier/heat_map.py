@@ -35,18 +35,24 @@ NAMES = ("black", "blue", "violet", "red", "orange", "pale yellow")
 LINEAR_LEAST, DISPLAY_LEAST = 1e-5, 1e-3
 """Relative differences of light and differences of display values below these are black."""
 
+_LEAST = {False: LINEAR_LEAST, True: DISPLAY_LEAST}
+
 Picture = NDArray[np.uint8]
 """(height, width, 3)."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeatMap:
-    """Three PNG files of one size, and what the colours of the difference mean, in words."""
+    """Three PNG files of one size. `is_display`: differences are of display values, not of light.
+
+    `is_black`: the difference shows nothing, since no pixel differs by what its colours begin with.
+    """
 
     ours: bytes
     theirs: bytes
     difference: bytes
-    scale: str
+    is_display: bool
+    is_black: bool
 
 
 def draw(ours: Samples, theirs: Samples, *, is_display: bool, colour: Sequence[int] = (0, 1, 2)) -> HeatMap:
@@ -58,26 +64,31 @@ def draw(ours: Samples, theirs: Samples, *, is_display: bool, colour: Sequence[i
     """
     if ours.shape != theirs.shape or 0 in ours.shape:
         raise ValueError(f"pictures of the shapes {ours.shape} and {theirs.shape} cannot be compared")
-    least = DISPLAY_LEAST if is_display else LINEAR_LEAST
+    least = _LEAST[is_display]
     apart = comparing.display_difference(ours, theirs) if is_display else comparing.relative(ours, theirs)
     only_one = (np.isnan(ours) != np.isnan(theirs)).any(axis=2)
     return HeatMap(
         _png(_visible(ours, colour, is_display=is_display)),
         _png(_visible(theirs, colour, is_display=is_display)),
         _png(_heat(_blocks(apart), _blocks(only_one), least)),
-        _scale(least, is_display=is_display),
+        is_display=is_display,
+        is_black=bool((apart < least).all()) and not only_one.any(),
     )
 
 
-def _scale(least: float, *, is_display: bool) -> str:
-    """What the colours mean."""
-    steps = np.geomspace(least, 1, len(COLOURS))[1:]
-    told = ", ".join(f"{name} {_percent(step)}" for name, step in zip(NAMES[1:], steps, strict=True))
-    of = "of the brightest value" if is_display else "of the pixel's own light"
-    return (
-        f"{NAMES[0].capitalize()}: equal, or less than {_percent(least)} {of} apart. "
-        f"The lighter, the further: {told} and more. Cyan: only one of the two has a number."
-    )
+def legend(kinds: Sequence[bool]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """What each colour means, the darkest first: its name, and the difference from which on it is shown.
+
+    One difference for each of `kinds`: True for display values, False for light. From black to a colour, and
+    from colour to colour, they blend.
+    """
+    steps = [np.geomspace(_LEAST[is_display], 1, len(COLOURS)) for is_display in kinds]
+    rows = [(NAMES[0], tuple(f"below {_percent(each[0])}" for each in steps))]
+    rows += [
+        (name, tuple(_percent(each[place]) for each in steps))
+        for place, name in enumerate(NAMES[1:], start=1)
+    ]
+    return tuple(rows)
 
 
 def _percent(share: float) -> str:

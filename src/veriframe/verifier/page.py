@@ -39,6 +39,9 @@ SIGNS = {
 SORTED_CHANNELS = (3, 2, 1)
 """Red, green and blue of a picture with named layers, whose channels are sorted: A, B, G, R."""
 
+KINDS = {False: "of the pixel’s own light", True: "of the brightest value"}
+"""What a difference is a share of: of light, and of the values of a display."""
+
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _WORST_FIRST = {conclusion: -place for place, conclusion in enumerate(Conclusion)}
 
@@ -75,7 +78,9 @@ class _PartShown:
     ours: str
     theirs: str
     difference: str
-    scale: str
+    kind: str
+    is_black: bool
+    is_display: bool
     rows: tuple[_Row, ...]
 
 
@@ -114,6 +119,8 @@ def _job(one: Verified) -> dict[str, Any]:
     frames = sorted(finding.frames, key=lambda frame: _WORST_FIRST[frame.conclusion])
     shown = sorted(frames[:MOST_MAPS], key=lambda frame: frame.number)
     parts = sorted(one.pictures, key=lambda picture: _WORST_FIRST[picture.conclusion])
+    drawn = [_part(picture, finding.frames) for picture in parts[:MOST_PARTS]]
+    kinds = sorted({part.is_display for part in drawn if not part.is_black})
     told = {frame.conclusion for frame in shown} | {
         tile.conclusion for frame in shown for tile in frame.tiles
     }
@@ -128,7 +135,9 @@ def _job(one: Verified) -> dict[str, Any]:
         "maps": [_map(frame, grid, one.overviews.get(frame.number)) for frame in shown],
         "more_maps": len(frames) - len(shown),
         "legend": [conclusion for conclusion in Conclusion if conclusion in told],
-        "parts": [_part(picture, finding.frames) for picture in parts[:MOST_PARTS]],
+        "parts": drawn,
+        "kinds": [KINDS[kind] for kind in kinds],
+        "colours": heat_map.legend(kinds),
         "more_parts": max(0, len(parts) - MOST_PARTS),
         "rows_mean": _ROWS_MEAN if any(tile.worker for frame in frames for tile in frame.tiles) else "",
     }
@@ -157,7 +166,9 @@ def _part(picture: TilePicture, frames: Sequence[FrameFinding]) -> _PartShown:
         ours=_uri("image/png", drawn.ours),
         theirs=_uri("image/png", drawn.theirs),
         difference=_uri("image/png", drawn.difference),
-        scale=drawn.scale,
+        kind=KINDS[drawn.is_display],
+        is_black=drawn.is_black,
+        is_display=drawn.is_display,
         rows=_rows(found) if found else (),
     )
 

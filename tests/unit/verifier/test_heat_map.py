@@ -128,13 +128,21 @@ def test_one_pixel_of_a_large_picture_stays_visible() -> None:
     assert tuple(difference[2, 2]) == tuple(shown(drawn.theirs)[2, 2]) == NO_NUMBER
 
 
-def test_the_scale_is_told() -> None:
-    """With the difference of each colour."""
-    scale = draw(grey(0), grey(0), is_display=False).scale
-    assert all(name in scale for name in heat_map.NAMES[1:])
-    assert "0.001 %" in scale
-    assert "100 %" in scale
-    assert scale != draw(grey(0), grey(0), is_display=True).scale
+def test_one_legend_for_both_kinds() -> None:
+    """A row for each colour, with the difference of light and that of display values."""
+    rows = dict(heat_map.legend([False, True]))
+    assert tuple(rows) == heat_map.NAMES
+    assert rows["black"] == ("below 0.001 %", "below 0.1 %")
+    assert rows[heat_map.NAMES[-1]] == ("100 %", "100 %")
+    assert [len(values) for _, values in heat_map.legend([True])] == [1] * len(heat_map.NAMES)
+
+
+def test_what_shows_no_difference_is_known() -> None:
+    """By what the colours begin with; a lack of a number is one."""
+    assert draw(grey(0.5), grey(0.5), is_display=True).is_black
+    assert draw(grey(0.5), grey(0.5001), is_display=True).is_black
+    assert not draw(grey(0.5), grey(0.5001), is_display=False).is_black
+    assert not draw(grey(0.5), grey(np.nan), is_display=True).is_black
 
 
 def test_pictures_of_different_shapes() -> None:

@@ -123,6 +123,28 @@ def test_what_differs_is_shown() -> None:
     assert "What differs" not in read(FOUND).words
 
 
+def test_equal_pictures_are_not_said_to_differ() -> None:
+    """Nor is there a legend of colours that nothing has."""
+    same = picture()
+    found = read(FOUND, replace(same, theirs=same.ours))
+    assert len(found.all("img")) == 3
+    for text in ("What differs", "pale yellow"):
+        assert text not in found.words
+    for text in ("What was compared", "no difference to be seen"):
+        assert text in found.words
+
+
+def test_one_legend_for_all_parts() -> None:
+    """Of light and of display values: one table, and each part names its column."""
+    light, display = picture(), picture(2, Conclusion.EQUAL)
+    shown = replace(display, part=replace(display.part, subject=Subject.DELIVERED))
+    found = read(FOUND, light, shown)
+    assert found.words.count("pale yellow") == found.words.count("Cyan") == 1
+    assert len([one for one in found.all("table") if one.get("class") == "colours"]) == 1
+    for kind in page.KINDS.values():
+        assert found.words.count(kind) == 2
+
+
 def test_noisy_images_have_their_channels_sorted() -> None:
     """A, B, G, R: a red tile is shown as red."""
     ours = np.zeros((64, 64, 4), dtype=np.float32)
