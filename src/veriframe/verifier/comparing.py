@@ -21,11 +21,12 @@ FLAT_LEVELS = 2 / 255
 LOOKS_OTHER = 0.03
 """A difference of display values that a crop's denoising rarely makes (measured: 0.05 % of the pixels)."""
 
-MOST_OTHER, MOST_SHADE = 0.01, 0.005
-"""The share of pixels that may look other, and the mean shade, where a crop was denoised by itself.
+MOST_OTHER, MOST_SHADE, MOST_SPOT = 0.01, 0.005, 0.03
+"""The share of pixels that may look other, the mean shade, and that of the worst block, where a crop was
+denoised by itself.
 
 Measured with a border of 16 pixels in nine scenes, at two or four samples a pixel: a shade of 0.0004 to
-0.0087, above 0.005 in three of 48 tiles. Those frames are denoised again as a whole.
+0.0087, above 0.005 in three of 48 tiles; of the worst block 0.001 to 0.027.
 """
 
 BLOCK = 8
@@ -109,18 +110,19 @@ class Looks:
     """How two pictures differ to the eye, in shares of their pixels, 0 … 1, and in display values.
 
     `other` look other, `unlike` differ by more than denoising the same pixels again may make. `mean` is the
-    mean difference of the pixels, `shade` that of the means of blocks.
+    mean difference of the pixels, `shade` that of the means of blocks, and `spot` the largest of them.
     """
 
     other: float
     unlike: float
     mean: float
     shade: float
+    spot: float
 
     @property
     def are_alike(self) -> bool:
         """Whether denoising a part by itself may make this difference."""
-        return self.other <= MOST_OTHER and self.shade <= MOST_SHADE
+        return self.other <= MOST_OTHER and self.shade <= MOST_SHADE and self.spot <= MOST_SPOT
 
     @property
     def are_same(self) -> bool:
@@ -133,7 +135,8 @@ def looks(ours: Samples, theirs: Samples) -> Looks:
     apart, is_far = _display_difference(ours, theirs), _are_far_apart(ours, theirs)
     pixels = np.abs(apart).max(axis=2)
     other, unlike = (float(((pixels > bound) | is_far).mean()) for bound in (LOOKS_OTHER, SAME_APART))
-    return Looks(other, unlike, float(pixels.mean()), float(np.abs(_block_means(apart)).max(axis=2).mean()))
+    blocks = np.abs(_block_means(apart)).max(axis=2)
+    return Looks(other, unlike, float(pixels.mean()), float(blocks.mean()), float(blocks.max()))
 
 
 def display_difference(ours: Samples, theirs: Samples) -> NDArray[np.float32]:

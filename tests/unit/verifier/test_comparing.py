@@ -99,6 +99,16 @@ def test_a_picture_that_looks_other_is_not_alike() -> None:
     assert not comparing.looks(ours, noise).are_same
 
 
+def test_a_small_mark_is_not_alike() -> None:
+    """fault_333: 36 of 4096 pixels are less than a hundredth, and a shade of their block."""
+    ours = np.full((64, 64, 3), 0.5, dtype=np.float32)
+    mark = ours.copy()
+    mark[10:16, 9:15] += np.float32(0.1)
+    found = comparing.looks(ours, mark)
+    assert (found.other < 0.01, found.shade < 0.005) == (True, True)
+    assert not found.are_alike
+
+
 def test_dithering_is_not_a_shade() -> None:
     """Patterns of up to two levels of 8 bits look alike, however many pixels differ; a shade does not."""
     ours = np.full((64, 61, 3), 100 / 255, dtype=np.float32)
