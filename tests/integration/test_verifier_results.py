@@ -26,7 +26,7 @@ from veriframe.model.attempt.attempt import Stage
 from veriframe.model.bundle.chunks import TILE_BORDER_PIXELS
 from veriframe.model.bundle.job_file import Split, write_job_file
 from veriframe.model.registry.job import Job
-from veriframe.model.rendering.frames import ImageFormat
+from veriframe.model.rendering.frames import ImageFormat, Region
 from veriframe.model.verification.findings import Conclusion, Request, Subject
 from veriframe.verifier import comparing
 from veriframe.verifier.crops import Crop, Crops, Samples
@@ -118,9 +118,9 @@ async def test_a_tile_that_looks_unlike_is_denoised_with_more_around_it(
     real, borders, seen = comparing.looks, list[int](), list[comparing.Looks]()
     render = Crops.render
 
-    async def note(self: Crops, *place: Any, border: int = TILE_BORDER_PIXELS, **more: Any) -> Crop:
+    async def note(self: Crops, frame: int, part: Region, *, border: int = TILE_BORDER_PIXELS) -> Crop:
         borders.append(border)
-        return await render(self, *place, border=border, **more)
+        return await render(self, frame, part, border=border)
 
     def looks(ours: Samples, theirs: Samples) -> comparing.Looks:
         seen.append(comparing.Looks(1, 1, 1, 1, 1) if len(seen) % 2 == 0 else real(ours, theirs))
