@@ -31,6 +31,8 @@ main(sys.argv[2:])
 )
 def test_two_interrupts_during_an_import_are_quiet(tmp_path: Path, module: str) -> None:
     """fault_107: the longest part of many a command; a shell shows 130 for both ways to end."""
+    made = [sys.executable, "-m", "veriframe", "--home", str(tmp_path), "account", "show"]
+    subprocess.run(made, cwd=tmp_path, env={}, capture_output=True, timeout=60, check=True)
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPTED, module, "--home", tmp_path, "job", "list"],
         cwd=tmp_path,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from veriframe.adapters.local_registry import WALLET_FRI, LocalRegistry
+from veriframe.errors import SettingsError
 from veriframe.ports.registry import Funds, RegistryFacts
 from veriframe.settings import Settings
 
@@ -26,7 +27,15 @@ async def accounts(settings: Settings) -> Sequence[tuple[str, Funds]]:
 
 
 def reader(settings: Settings, account: str) -> LocalRegistry:
-    """The embedded job registry as this account sees it, whether or not it is registered there."""
+    """The embedded job registry as this account sees it, whether or not it is registered there.
+
+    Raises `SettingsError` if there is none: reading makes no registry, whose home may be misspelt.
+    """
+    if not file(settings).exists():
+        raise SettingsError(
+            f"There is no registry in {settings.home}. `veriframe job create` makes one there, and so does"
+            " `veriframe worker`; if you have one elsewhere, pass its --home."
+        )
     return LocalRegistry(file(settings), account, registers=False)
 
 
@@ -36,7 +45,10 @@ def file(settings: Settings) -> Path:
 
 
 async def registry_facts(settings: Settings) -> RegistryFacts:
-    """Facts about the configured registry, without an account. Raises `RegistryUnavailable`."""
+    """Facts about the configured registry, without an account.
+
+    Raises `RegistryUnavailable`, and `SettingsError` as `reader`.
+    """
     if settings.registry == "starknet":
         # Imported here because it takes half a second, and most commands do not need it.
         from veriframe.wiring import chain  # noqa: PLC0415

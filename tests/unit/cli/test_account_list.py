@@ -46,6 +46,29 @@ def test_accounts_are_listed_with_their_money(tmp_path: Path) -> None:
     assert [entry["account"] for entry in listed] == ["creator", "worker"]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "verify 6",
+        "order verify 1",
+        "order watch 1 --verify",
+        "order show 1",
+        "order list",
+        "job show 6",
+        "job list",
+        "job fetch 6",
+        "registry show",
+    ],
+)
+def test_reading_makes_no_home(tmp_path: Path, command: str) -> None:
+    """fault_327: it may be misspelt. What reads a registry says that there is none, with exit code 2."""
+    home = tmp_path / "new"
+    result = CliRunner().invoke(app, ["--home", str(home), *command.split()])
+    assert isinstance(result.exception, SettingsError), result.output
+    assert f"no registry in {home}" in str(result.exception)
+    assert not home.exists()
+
+
 def test_on_a_chain_accounts_belong_to_keys(tmp_path: Path) -> None:
     """So there is no list."""
     result = ran(tmp_path, "--set", "job_registry_address=0x1", "account", "list")

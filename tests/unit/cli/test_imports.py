@@ -79,6 +79,8 @@ def imported(folder: Path, *arguments: str, heavy: frozenset[str] = HEAVY) -> se
 @pytest.mark.parametrize("command", LIGHT)
 def test_a_light_command_imports_no_more_than_it_may(tmp_path: Path, command: str) -> None:
     """With the embedded registry."""
+    if command.split(maxsplit=1)[0] in {"registry", "job"}:
+        imported(tmp_path, "account", "show")  # makes one
     assert imported(tmp_path, *command.split()) - LIGHT[command] == set()
 
 
