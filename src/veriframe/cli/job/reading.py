@@ -93,7 +93,9 @@ def show_jobs(job_ids: options.JobIds, as_json: options.AsJson = False) -> None:
             if as_json:
                 outcomes.print_json({**job_view.as_object(status, name), **history_view.as_object(history)})
             else:
+                facts = job_view.facts(status, name)
+                after = {"next": facts.pop("next")}
                 evidence = history_view.evidence_facts(status.job, history)
-                show.facts(f"Job {job_id}", {**job_view.facts(status, name), **evidence})
+                show.facts(f"Job {job_id}", {**facts, **evidence, **after})
                 history_view.print_history(history, status.now)
     outcomes.end()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from veriframe.cli import context
+from veriframe.cli.display.activity import activity
 from veriframe.cli.order import acting, options
 from veriframe.cli.verification import options as verification
 from veriframe.cli.verification.choosing import require_frames
@@ -28,8 +29,9 @@ def verify(
     first of these that occurs.
     """
     request = verification.request(tiles, frames, every=every, thorough=thorough)
-    orders = acting.orders()
-    status = context.run(orders.find(number))
+    with activity("asking the registry for the order"):
+        orders = acting.orders()
+        status = context.run(orders.find(number))
     wanted = set(request.frames)
     if wanted and all(chunk.frames for chunk in status.chunks):
         require_frames(request.frames, {chunk.job.id: chunk.frames for chunk in status.chunks})

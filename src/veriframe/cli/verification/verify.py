@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from veriframe.cli import context
 from veriframe.cli.display import job_view
+from veriframe.cli.display.activity import activity
 from veriframe.cli.job import acting
 from veriframe.cli.job import options as job_options
 from veriframe.cli.verification import options
@@ -29,6 +30,7 @@ def verify(
     """
     request = options.request(tiles, frames, every=every, thorough=thorough)
     output = Output(folder=report, publish=publish, as_json=as_json)
-    jobs = acting.jobs()
+    with activity("opening the registry"):
+        jobs = acting.jobs()
     notes = OrderNotes(context.current().settings.home, context.account(job_view.DEFAULT_ACCOUNT))
     verify_jobs(build_orders(jobs, notes), job_options.distinct(numbers), request, output)

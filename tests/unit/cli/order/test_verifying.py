@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 
 import pytest
+from tests.fakes.registry import FakeRegistry
 from tests.unit.cli.order.verifying import WHY, FakeVerifier, verifier
 from tests.unit.cli.shell import Shell, plain
 from tests.unit.creator.orders.studio import Studio
@@ -14,9 +15,10 @@ from typer import Typer
 from veriframe.cli import context, order
 from veriframe.cli.display.error import exit_code
 from veriframe.cli.verification import running, verify
-from veriframe.errors import MoveRefused, SettingsError, StoreUnavailable
+from veriframe.errors import MoveRefused, RegistryUnavailable, SettingsError, StoreUnavailable
 from veriframe.model.registry.job import JobState
 from veriframe.model.verification.findings import Conclusion
+from veriframe.wiring import registries
 
 __all__ = ["verifier"]  # a fixture
 
@@ -165,3 +167,18 @@ def test_a_watch_goes_on_with_what_was_verified(
     shell.app = order.app
     assert shell.run("watch", "1", "--verify", "--result").exit_code == 0
     assert [job for job, _ in delivered.asked] == [1, 2, 3]
+
+
+def test_what_it_waits_for_is_said_before_it_waits(
+    shell: Shell, delivered: FakeVerifier, single: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A registry that is away is asked several times, which takes seconds."""
+
+    def away(*_arguments: object) -> FakeRegistry:
+        raise RegistryUnavailable("No node answers.")
+
+    monkeypatch.setattr(registries, "reader", away)
+    assert "the registry" in shell.run("verify", "1").stderr
+    single()
+    assert "the registry" in shell.run("verify", "1").stderr
+    assert delivered.asked == []
