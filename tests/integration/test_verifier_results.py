@@ -7,7 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import OpenEXR
 import pytest
+from tests import decoding
 from tests.fakes.bench import Bench
 from tests.fakes.bundles import begun, post_files
 from tests.integration import renderer_scenes
@@ -28,12 +31,30 @@ from veriframe.model.bundle.job_file import Split, write_job_file
 from veriframe.model.registry.job import Job
 from veriframe.model.rendering.frames import ImageFormat, Region
 from veriframe.model.verification.findings import Conclusion, Request, Subject
-from veriframe.verifier import comparing
+from veriframe.verifier import comparing, frame_check
 from veriframe.verifier.crops import Crop, Crops, Samples
 from veriframe.verifier.frame_check import WIDE_BORDER_PIXELS
 from veriframe.worker import pipeline
 
 pytestmark = pytest.mark.slow
+
+exr_file = decoding.script("exr_file")
+
+FLAT = """
+scene.world.color = (0, 0, 0)
+bpy.data.objects.remove(scene.objects["Light"])
+flat = bpy.data.materials.new("flat")
+flat.use_nodes = True
+nodes = flat.node_tree.nodes
+nodes.clear()
+shown, end = nodes.new("ShaderNodeEmission"), nodes.new("ShaderNodeOutputMaterial")
+flat.node_tree.links.new(shown.outputs[0], end.inputs[0])
+for one in scene.objects:
+    if one.type == "MESH":
+        one.data.materials.clear()
+        one.data.materials.append(flat)
+"""
+"""A scene of emission alone, as in toon shading and motion graphics."""
 
 
 @pytest.fixture
@@ -177,6 +198,64 @@ async def test_a_layer_that_does_not_denoise_is_not_denoised_again(bench: Bench)
     job = await rendered(bench, bundle, change)
     found = (await verified(bench, job, Request(thorough=True))).finding
     assert (found.conclusion, found.why) == (Conclusion.EXACT, "")
+
+
+@pytest.mark.parametrize("image_format", [ImageFormat.PNG, ImageFormat.EXR, ImageFormat.MULTILAYER])
+async def test_denoised_results_are_exact_to_the_last_pass(bench: Bench, image_format: ImageFormat) -> None:
+    """Thoroughly: the noisy image, what the denoiser got, what it made of it, and data."""
+    overrides = replace(PLAIN, denoise=True)
+    mattes = (
+        "for name in ('z', 'cryptomatte_object'): setattr(scene.view_layers[0], f'use_pass_{name}', True)"
+    )
+    bundle = replace(BUNDLE, format=image_format, overrides=overrides, frames=(1,), chunk=1)
+    job = await rendered(bench, bundle, mattes)
+    for request in (Request(), Request(thorough=True)):
+        found = (await verified(bench, job, request)).finding
+        assert (found.conclusion, found.why) == (Conclusion.EXACT, "")
+
+
+async def test_what_a_denoiser_gets_is_compared(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """fault_339: the list of tiles commits to the noisy image alone."""
+
+    async def believe(*args: Any) -> None:
+        """The picture is what the proof makes, whatever that is."""
+
+    job = await rendered(bench, replace(BUNDLE, overrides=replace(PLAIN, denoise=True)))
+    monkeypatch.setattr(frame_check, "denoise_again", believe)
+    forged = dict(bench.store.folders[job.result_cid])
+    for name in [name for name in forged if name.startswith("proof/") and name.endswith(".exr")]:
+        forged[name] = chequered(forged[name], bench.folder / "forged.exr")
+    asked = with_result(bench, job, forged)
+    assert (await verified(bench, asked)).finding.conclusion is Conclusion.EXACT
+    found = (await verified(bench, asked, Request(thorough=True))).finding
+    assert found.conclusion is Conclusion.WRONG
+
+
+def chequered(proof: bytes, file: Path) -> bytes:
+    """The proof with an albedo of black and white fields."""
+    file.write_bytes(proof)
+    found = OpenEXR.File(str(file), separate_channels=True).channels()
+    planes = {name: one.pixels for name, one in found.items()}
+    for name, plane in planes.items():
+        if "Albedo" in name:
+            plane[:] = np.indices(plane.shape).sum(axis=0) // 8 % 2
+    exr_file.write(file, planes, tiled=True)
+    return file.read_bytes()
+
+
+async def test_fewer_samples_of_flat_colours_are_wrong(bench: Bench) -> None:
+    """fault_335: both kernels render the same bits, and only the edges show how many samples there were."""
+    bundle = replace(BUNDLE, format=ImageFormat.EXR, overrides=replace(PLAIN, samples=64))
+    job = await rendered(bench, bundle, FLAT)
+    cheat = await rendered(bench, replace(bundle, overrides=replace(PLAIN, samples=1)), FLAT)
+    forged, right = (dict(bench.store.folders[one.result_cid]) for one in (cheat, job))
+    manifest = json.loads(forged["manifest.json"])
+    for name in ("settings", "job", "order", "part", "asset"):
+        manifest[name] = json.loads(right["manifest.json"])[name]
+    rewrite(forged, manifest)
+    assert (await verified(bench, job)).finding.conclusion is Conclusion.EXACT
+    found = (await verified(bench, with_result(bench, job, forged))).finding
+    assert found.conclusion is Conclusion.WRONG
 
 
 async def test_layers_that_a_worker_adds_are_refused_before_they_are_decoded(bench: Bench) -> None:

@@ -18,7 +18,10 @@ from veriframe.model.rendering.scene import BlenderVersion, SceneInspection
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RendererFacts:
-    """The renderer's Blender and sandbox. `program` is "bpy wheel" or "Blender executable"."""
+    """The renderer's Blender and sandbox. `program` is "bpy wheel" or "Blender executable".
+
+    `has_two_kernels`: Cycles has two kernels for this processor, so that they show what rounding does.
+    """
 
     program: str
     version: BlenderVersion
@@ -26,6 +29,7 @@ class RendererFacts:
     build_hash: str
     sandbox_level: str
     memory_held_by: str
+    has_two_kernels: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,8 @@ class CutKind(StrEnum):
 
     PNG, EXR and MULTILAYER are frames. RAW_PROOF is what a session leaves as `proof_file`, with all passes;
     PROOF is a published proof, of which the file's start and the chunks of the wanted tiles suffice. Of both,
-    the noisy images of all layers are taken.
+    the noisy images of all layers are taken; RAW_GUIDES and GUIDES are the same files, of which the albedo
+    and the normals are taken that the denoiser gets.
     """
 
     PNG = "PNG"
@@ -57,6 +62,8 @@ class CutKind(StrEnum):
     MULTILAYER = "MULTILAYER"
     RAW_PROOF = "RAW_PROOF"
     PROOF = "PROOF"
+    RAW_GUIDES = "RAW_GUIDES"
+    GUIDES = "GUIDES"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +88,7 @@ class Cut:
         whole = whole_region(self.size)
         if not (whole.holds(self.shown) and self.shown.holds(self.wanted)):
             raise ValueError("a cut outside its picture")
-        if self.kind is CutKind.PROOF and self.shown != whole:
+        if self.kind in (CutKind.PROOF, CutKind.GUIDES) and self.shown != whole:
             raise ValueError("a published proof shows the whole picture")
 
 

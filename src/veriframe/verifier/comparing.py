@@ -21,12 +21,12 @@ FLAT_LEVELS = 2 / 255
 LOOKS_OTHER = 0.03
 """A difference of display values that a crop's denoising rarely makes (measured: 0.05 % of the pixels)."""
 
-MOST_OTHER, MOST_SHADE, MOST_SPOT = 0.01, 0.005, 0.03
-"""The share of pixels that may look other, the mean shade, and that of the worst block, where a crop was
-denoised by itself.
+MOST_OTHER, MOST_SHADE, MOST_SPOT, MOST_NOISE = 0.01, 0.005, 0.03, 0.012
+"""The share of pixels that may look other, the mean shade, that of the worst block, and the mean difference
+of pixels, where a crop was denoised by itself.
 
 Measured with a border of 16 pixels in nine scenes, at two or four samples a pixel: a shade of 0.0004 to
-0.0087, above 0.005 in three of 48 tiles; of the worst block 0.001 to 0.027.
+0.0087, above 0.005 in three of 48 tiles; of the worst block 0.001 to 0.027; of pixels 0.002 to 0.012.
 """
 
 BLOCK = 8
@@ -100,9 +100,12 @@ BRIGHT, MOST_APART = 1.0, 0.1
 """Of radiance beyond the first, which is compressed the more the brighter it is, a larger relative difference
 looks other, too."""
 
-SAME_APART, MOST_UNLIKE, MOST_SAME_MEAN = 0.005, 0.001, 0.001
+SAME_APART, MOST_UNLIKE, MOST_SAME_MEAN, MOST_SAME_SPOT = 0.005, 0.001, 0.001, 0.01
 """Whole pictures that were denoised from the same pixels, by whichever processor: at most so large a share
-lies so far apart, and the mean is no larger (measured: 4e-6 before quantisation)."""
+lies so far apart, and neither the mean nor the worst block is larger (measured: 4e-6 before quantisation)."""
+
+EXPOSED = 0.99
+"""Radiance is looked at as if this quantile of it were 1, if it is less: dim pictures are exposed longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,21 +125,34 @@ class Looks:
     @property
     def are_alike(self) -> bool:
         """Whether denoising a part by itself may make this difference."""
-        return self.other <= MOST_OTHER and self.shade <= MOST_SHADE and self.spot <= MOST_SPOT
+        is_shade = self.shade > MOST_SHADE or self.spot > MOST_SPOT
+        return self.other <= MOST_OTHER and self.mean <= MOST_NOISE and not is_shade
 
     @property
     def are_same(self) -> bool:
         """Whether denoising the same pixels again may make this difference."""
-        return self.unlike <= MOST_UNLIKE and self.mean <= MOST_SAME_MEAN
+        is_as_bright = self.mean <= MOST_SAME_MEAN and self.spot <= MOST_SAME_SPOT
+        return self.unlike <= MOST_UNLIKE and is_as_bright
 
 
-def looks(ours: Samples, theirs: Samples) -> Looks:
-    """Compare what people look at: display values, or radiance x as x / (1 + |x|)."""
+def looks(ours: Samples, theirs: Samples, *, is_radiance: bool = False) -> Looks:
+    """Compare what people look at: display values, or radiance x as x / (1 + |x|), exposed by ours."""
+    if ours.shape != theirs.shape:
+        return Looks(1, 1, 1, 1, 1)
+    if is_radiance:
+        exposure = _exposure(ours)
+        ours, theirs = ours * exposure, theirs * exposure
     apart, is_far = _display_difference(ours, theirs), _are_far_apart(ours, theirs)
     pixels = np.abs(apart).max(axis=2)
     other, unlike = (float(((pixels > bound) | is_far).mean()) for bound in (LOOKS_OTHER, SAME_APART))
     blocks = np.abs(_block_means(apart)).max(axis=2)
     return Looks(other, unlike, float(pixels.mean()), float(blocks.mean()), float(blocks.max()))
+
+
+def _exposure(samples: Samples) -> np.float32:
+    known = np.abs(samples[np.isfinite(samples)])
+    bright = float(np.quantile(known, EXPOSED)) if known.size else 0.0
+    return np.float32(1 / bright if 0 < bright < 1 else 1)
 
 
 def display_difference(ours: Samples, theirs: Samples) -> NDArray[np.float32]:

@@ -47,6 +47,7 @@ class Crop:
     """One part of a frame, rendered here: its picture as delivered, and what lies under it.
 
     `channels` are the picture's. `leaf` is the leaf hash of the noisy image, in hex; None without one.
+    `guides` are the albedo and the normals that a denoiser gets.
     """
 
     picture: Samples
@@ -54,6 +55,8 @@ class Crop:
     channels: tuple[str, ...] = ()
     noisy: Samples | None = None
     leaf: str | None = None
+    guides: Samples | None = None
+    guide_channels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,8 @@ class Sessions:
 class Crops:
     """Renders parts of the frames of one task, below `folder`. `size` is the whole picture's, in pixels.
 
+    `has_guides`: what the denoiser gets is taken, too.
+
     Methods raise `RenderFailed`, `HostUnavailable`.
     """
 
@@ -111,6 +116,7 @@ class Crops:
     task: RenderTask
     size: tuple[int, int]
     folder: Path
+    has_guides: bool = False
     made: int = 0
 
     async def render(
@@ -189,9 +195,11 @@ class Crops:
             replace(cut, file=cut.file.with_name(proof_file(frame)), kind=CutKind.RAW_PROOF)
             for cut in (pictures if self.task.has_proof else ())
         ]
-        found = await self.sessions.renderer.cut([*pictures, *proofs])
-        shown: Sequence[CutSamples] = found[: len(pictures)]
-        noisy: Sequence[CutSamples | None] = found[len(pictures) :] or [None] * len(pictures)
+        guides = [replace(cut, kind=CutKind.RAW_GUIDES) for cut in (proofs if self.has_guides else ())]
+        found = await self.sessions.renderer.cut([*pictures, *proofs, *guides])
+        count = len(pictures)
+        shown: Sequence[CutSamples] = found[:count]
+        nothing: Sequence[CutSamples | None] = [None] * count
         return [
             Crop(
                 picture=samples_of(picture),
@@ -199,8 +207,12 @@ class Crops:
                 channels=picture.channels,
                 noisy=None if proof is None else samples_of(proof),
                 leaf=None if proof is None else proof.leaf,
+                guides=None if guide is None else samples_of(guide),
+                guide_channels=() if guide is None else guide.channels,
             )
-            for picture, proof in zip(shown, noisy, strict=True)
+            for picture, proof, guide in zip(
+                shown, found[count : 2 * count] or nothing, found[2 * count :] or nothing, strict=True
+            )
         ]
 
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from veriframe.errors import Code, JobRejected, StoreDamaged, StoreUnavailable, ValidationFailed
 from veriframe.model.bundle import merkle
-from veriframe.model.bundle.manifest import FILE_NAME, MOST_BYTES, Manifest, ManifestFrame, parse_manifest
+from veriframe.model.bundle.manifest import FILE_NAME, Manifest, ManifestFrame, longest, parse_manifest
 from veriframe.model.quantities import format_span
 from veriframe.model.rendering.frames import RenderTask
 from veriframe.model.rendering.sizes import largest_proof_bytes, most_bytes
@@ -81,10 +81,10 @@ class Evidence:
     _late_seconds: float = field(default=0.0, init=False)
     _on_bytes: Callable[[], None] = field(default=_ignore, init=False)
 
-    async def manifest(self) -> Manifest:
-        """What the result says of itself."""
-        file = await self._file(FILE_NAME, MOST_BYTES)
-        return parse_manifest(await asyncio.to_thread(file.read_bytes))
+    async def manifest(self, frames: int, *, has_layers: bool) -> Manifest:
+        """What the result says of itself, and of no more than so many frames."""
+        file = await self._file(FILE_NAME, longest(frames, has_layers=has_layers))
+        return await asyncio.to_thread(lambda: parse_manifest(file.read_bytes(), frames))
 
     async def frame(self, frame: ManifestFrame) -> Path:
         """The file of a frame. Its size is bounded: the manifest was compared with its pixels."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from veriframe.errors import Code, ValidationFailed
 from veriframe.model.bundle.chunks import whole_region
@@ -12,7 +12,7 @@ from veriframe.model.verification.draw import draw_tiles
 from veriframe.model.verification.findings import Conclusion, FrameFinding, Subject
 from veriframe.model.verification.tiles import moved
 from veriframe.ports.renderer import Cut, CutKind, Renderer
-from veriframe.verifier import comparing
+from veriframe.verifier import channels, comparing
 from veriframe.verifier.crops import Crop, Samples, part_of, samples_of
 from veriframe.verifier.judging import Judging
 from veriframe.verifier.values import Delivered, Part, Plan, Traits
@@ -44,6 +44,8 @@ class FrameCheck:
     renderer: Renderer
     on_tile: Callable[[], None] = lambda: None
     overview: bytes = b""
+    _is_unlike: bool = False
+    _rendered: list[tuple[int, Region, Crop]] = field(default_factory=list)
 
     async def check(self, delivered: Delivered, plan: Plan) -> FrameFinding:
         """Compare the drawn tiles, and more of them while the rule is between; or the whole frame."""
@@ -61,8 +63,10 @@ class FrameCheck:
         if is_whole:
             await render_whole(self.judging, delivered, self.traits)
             self.on_tile()
-        elif self.traits.denoises and plan.request.thorough:
+        elif self.traits.denoises and (self._is_unlike or plan.request.thorough):
             await denoise_again(self.judging, delivered)
+            for tile, region, ours in self._rendered:
+                await self._guides(tile, region, ours, delivered)
         if not self.judging.findings:
             return FrameFinding(
                 number=self.judging.frame,
@@ -94,6 +98,7 @@ class FrameCheck:
                 await self._noisy(tile, region, ours, delivered)
             if not (is_whole or self.judging.is_wrong(tile)):
                 await self._delivered(tile, region, ours, delivered)
+                self._rendered.append((tile, region, ours))
 
     async def _prepare(
         self, tiles: Sequence[int], regions: Sequence[Region], crops: Sequence[Crop], delivered: Delivered
@@ -136,22 +141,53 @@ class FrameCheck:
         theirs = part_of(delivered.picture, region, delivered.region)
         if ours.picture.shape != theirs.shape or ours.channels != delivered.cut.channels:
             raise ValidationFailed(Code.TAMPER, "its file has other channels than were ordered")
-        part = Part(tile, region, Subject.DELIVERED)
-        if not self.traits.denoises:
-            if comparing.most_apart(ours.picture, theirs) <= self.traits.step:
-                self.judging.exact(part)
-            else:
-                await self.judging.by_rule(part, ours, theirs, self.traits.step)
-        elif comparing.looks(ours.picture, theirs).are_alike or await self._is_alike_denoised(part, theirs):
+        part, names = Part(tile, region, Subject.DELIVERED), ours.channels
+        # No denoiser changes data.
+        places = channels.data(names) if self.traits.denoises else list(range(len(names)))
+        if comparing.most_apart(ours.picture[..., places], theirs[..., places]) > self.traits.step:
+
+            def take(crop: Crop) -> Samples:
+                return channels.with_numbers(crop.picture, names)[..., places]
+
+            compared = channels.with_numbers(theirs, names)[..., places]
+            await self.judging.by_rule(part, ours, compared, self.traits.step, take)
+        elif not self.traits.denoises:
+            self.judging.exact(part)
+        if not self.traits.denoises or self.judging.is_wrong(tile):
+            return
+        if self._is_alike(ours, theirs, delivered) or await self._is_alike_denoised(part, theirs, delivered):
             self.judging.exact(part)
         else:
             # Denoising a tile by itself may differ; denoising the whole proof again may not.
-            await denoise_again(self.judging, delivered)
+            self._is_unlike = True
 
-    async def _is_alike_denoised(self, part: Part, theirs: Samples) -> bool:
+    def _is_alike(self, ours: Crop, theirs: Samples, delivered: Delivered) -> bool:
+        places = channels.colours(ours.channels)
+        pictures = ours.picture[..., places], theirs[..., places]
+        return comparing.looks(*pictures, is_radiance=delivered.is_radiance).are_alike
+
+    async def _is_alike_denoised(self, part: Part, theirs: Samples, delivered: Delivered) -> bool:
         """Whether a tile looks alike if the denoiser sees more around it: cheaper than the whole proof."""
         ours = await self.judging.crops.render(self.judging.frame, part.region, border=WIDE_BORDER_PIXELS)
-        return comparing.looks(ours.picture, theirs).are_alike
+        return self._is_alike(ours, theirs, delivered)
+
+    async def _guides(self, tile: int, region: Region, ours: Crop, delivered: Delivered) -> None:
+        """What the denoiser got besides the noisy image: the list of tiles does not commit to it."""
+        if delivered.proof_tiles is None or ours.guides is None:
+            return
+        file, size = await delivered.proof_tiles([tile]), self.judging.size
+        cut = Cut(file=file, kind=CutKind.GUIDES, shown=whole_region(size), wanted=region, size=size)
+        (theirs,) = await self.renderer.cut([cut])
+        if theirs.channels != ours.guide_channels:
+            raise ValidationFailed(Code.TAMPER, "its proof has not what its scene's denoiser gets")
+        if comparing.most_apart(ours.guides, samples_of(theirs)):
+            part = Part(tile, region, Subject.NOISY)
+            await self.judging.by_rule(part, ours, samples_of(theirs), take=_guides_of)
+
+
+def _guides_of(crop: Crop) -> Samples:
+    assert crop.guides is not None, "all crops of a frame have them, or none"
+    return crop.guides
 
 
 def flat_tiles(delivered: Delivered) -> list[int]:

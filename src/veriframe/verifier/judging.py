@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from veriframe.errors import RenderFailed
 from veriframe.model.bundle.chunks import whole_region
@@ -25,6 +26,9 @@ MOST_PICTURES = 8
 BETWEEN_SHARE = 0.01
 """The share of a whole picture's tiles that may be between."""
 
+Take = Callable[[Crop], Samples]
+"""What of a crop is compared."""
+
 _BETWEEN = "it differs more than honest processors usually do, and less than a cheat would"
 _MEANING = {
     Answer.ACCEPTED: (Conclusion.EQUAL, ""),
@@ -35,11 +39,15 @@ _MEANING = {
 
 @dataclass(slots=True, kw_only=True)
 class Judging:
-    """The findings of one frame, in the order in which they are made. `size` is the whole picture's."""
+    """The findings of one frame, in the order in which they are made. `size` is the whole picture's.
+
+    `has_two_kernels`: this machine's kernels show what rounding does.
+    """
 
     frame: int
     size: tuple[int, int]
     crops: Crops
+    has_two_kernels: bool = True
     findings: list[TileFinding] = field(default_factory=list)
     pictures: list[TilePicture] = field(default_factory=list)
     _rendered: dict[tuple[Region, Way], Crop] = field(default_factory=dict)
@@ -99,15 +107,19 @@ class Judging:
             ours, theirs = (samples.copy() for samples in pictures)
             self.pictures.append(TilePicture(self.frame, part, conclusion, ours, theirs))
 
-    async def by_rule(self, part: Part, ours: Crop, theirs: Samples, step: float = 0.0) -> None:
+    async def by_rule(
+        self, part: Part, ours: Crop, theirs: Samples, step: float = 0.0, take: Take | None = None
+    ) -> None:
         """Judge a part whose bits differ. A rejection counts only if this machine's own renders can tell.
 
-        `step` is what quantisation may change a value by.
+        `step` is what quantisation may change a value by. `take` says what of a crop is compared with theirs;
+        None: the part's subject.
         """
         other = await self._again(part, Way.OTHER_KERNEL)
         early = await self._early(part, ours)
-        a = _subject(ours, part)
-        others = _subject(other, part), _subject(early, part)
+        taken = take or partial(_subject, part=part)
+        a = taken(ours)
+        others = taken(other), taken(early)
         judged = comparing.judged(a, *others, theirs, step)
         answer = _of_tiles(a, *others, theirs, step) if part.tile == WHOLE else rule.judge(*judged)
         conclusion, reason = _MEANING[answer]
@@ -142,9 +154,10 @@ class Judging:
         """Why our own renders cannot tell a cheat, as one clause; empty if they can.
 
         Without AVX2 both kernels are one: then they show nothing of what rounding does, although samples do
-        change the picture.
+        change the picture. Two kernels that agree show that rounding does nothing to it.
         """
-        if _leaf(other, part) == _leaf(ours, part) != _leaf(early, part):
+        is_alike = _leaf(other, part) == _leaf(ours, part) != _leaf(early, part)
+        if is_alike and not self.has_two_kernels:
             return "has one kernel only, which does not show what rounding does"
         return "" if await self._repeats(part, ours) else "does not render the same bits twice"
 

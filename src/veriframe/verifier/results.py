@@ -16,7 +16,8 @@ from veriframe.model.registry.job import Job
 from veriframe.model.rendering.frames import ImageFormat, Region, RenderTask
 from veriframe.model.rendering.scene import SceneInspection
 from veriframe.model.verification.tiles import TileGrid
-from veriframe.ports.renderer import Cut, CutKind, Renderer
+from veriframe.ports.renderer import Cut, CutKind, CutSamples, Renderer
+from veriframe.verifier import channels
 from veriframe.verifier.crops import KINDS, Crops, Samples, samples_of
 from veriframe.verifier.evidence import Evidence
 from veriframe.verifier.png_chunks import require_pixels_only
@@ -129,18 +130,17 @@ class Result:
             cut = Cut(
                 file=file, kind=KINDS[self.task.format], shown=shown, wanted=shown, size=self.opened.size
             )
-            return Delivered(cut=(await self.renderer.cut([cut]))[0], region=self.region)
+            return self._delivered((await self.renderer.cut([cut]))[0])
         told = self._told(number)
         if (told.width, told.height) != (shown.width, shown.height):
             raise ValidationFailed(
                 Code.WRONG_SIZE,
                 f"it has {told.width}×{told.height} pixels, and {shown.width}×{shown.height} were ordered",
             )
-        if self.task.format is ImageFormat.MULTILAYER:
-            # Before it is decoded, which takes memory for each channel.
-            channels = await crops.channels(number)
-            if sorted(told.channels.split(",")) != sorted(channels):
-                raise ValidationFailed(Code.BAD_MANIFEST, "its manifest has other channels than were ordered")
+        # Before it is decoded, which takes memory for each channel.
+        has_layers = self.task.format is ImageFormat.MULTILAYER
+        if has_layers and sorted(told.channels.split(",")) != sorted(await crops.channels(number)):
+            raise ValidationFailed(Code.BAD_MANIFEST, "its manifest has other channels than were ordered")
         file = await self.evidence.frame(told)
         if self.task.format is ImageFormat.PNG:
             await asyncio.to_thread(require_pixels_only, file)
@@ -160,17 +160,19 @@ class Result:
         if cuts[0].leaf != told.digest:
             raise ValidationFailed(Code.TAMPER, "its pixels are not those that its manifest names")
         if not self.task.has_proof:
-            return Delivered(cut=cuts[-1], region=self.region)
+            return self._delivered(cuts[-1])
         if told.proof is None:
             raise ValidationFailed(Code.BAD_MANIFEST, "its manifest has no proof, and one was ordered")
         grid = TileGrid(told.width, told.height)
-        return Delivered(
-            cut=cuts[-1],
-            region=self.region,
+        return replace(
+            self._delivered(cuts[-1]),
             leaves=await self.evidence.leaves(told, grid),
             proof_tiles=partial(self.evidence.proof_tiles, told, grid),
             denoised=partial(self._denoised, told) if self.traits(number).denoises else None,
         )
+
+    def _delivered(self, cut: CutSamples) -> Delivered:
+        return Delivered(cut=cut, region=self.region, is_radiance=self.task.format is not ImageFormat.PNG)
 
     async def _denoised(self, told: ManifestFrame) -> Samples:
         """What denoising the worker's whole proof makes of it, if the proof is what the list commits to."""
@@ -195,7 +197,9 @@ class Result:
         asset = self.opened.asset
         frame = await self.renderer.denoise(asset.scene, asset.folder, proof, task, out)
         cut = Cut(file=out / frame.file, kind=KINDS[task.format], shown=whole, wanted=whole, size=size)
-        return samples_of((await self.renderer.cut([cut]))[0])
+        (found,) = await self.renderer.cut([cut])
+        # Blender's compositor denoises it.
+        return samples_of(found)[..., channels.composited(found.channels)]
 
 
 async def open_result(evidence: Evidence, renderer: Renderer, job: Job, opened: OpenedAsset) -> Result:
@@ -210,7 +214,8 @@ async def open_result(evidence: Evidence, renderer: Renderer, job: Job, opened: 
         return Result(task=task, opened=opened, renderer=renderer, evidence=evidence, region=region)
     if bundle.split is not None:
         region = tile_region(bundle.split, job.part, size)
-    manifest = await evidence.manifest()
+    has_layers = task.format is ImageFormat.MULTILAYER
+    manifest = await evidence.manifest(len(task.frames), has_layers=has_layers)
     known_size = size if bundle.split is None else None
     why = misfit(manifest, job, task.frames, bundle, known_size)
     if not why:

@@ -11,6 +11,7 @@ from veriframe.model.rendering.frames import Region
 from veriframe.model.verification.findings import Conclusion, Request, Subject
 from veriframe.model.verification.tiles import TileGrid
 from veriframe.ports.renderer import CutSamples
+from veriframe.verifier import channels
 from veriframe.verifier.crops import Samples, samples_of
 
 WHOLE = -1
@@ -69,13 +70,15 @@ class Delivered:
     """What the worker delivered of a frame, decoded here.
 
     `region` is the part of the whole picture that is checked, and `picture` its pixels. `leaves` are those of
-    the noisy image in hex; None without a proof. `proof_tiles` fetches tiles of the proof into a file;
+    the noisy image in hex; None without a proof. `is_radiance`: its values are not for a display.
+    `proof_tiles` fetches tiles of the proof into a file;
     `denoised` denoises the whole proof again, and returns the picture that comes of it.
     """
 
     cut: CutSamples
     region: Region
     leaves: tuple[str, ...] | None = None
+    is_radiance: bool = False
     proof_tiles: Callable[[Sequence[int]], Awaitable[Path]] | None = None
     denoised: Callable[[], Awaitable[Samples]] | None = None
 
@@ -83,6 +86,11 @@ class Delivered:
     def picture(self) -> Samples:
         """Its pixels: (height, width, channels)."""
         return samples_of(self.cut)
+
+    @property
+    def colours(self) -> Samples:
+        """Those of its channels that a denoiser changes."""
+        return self.picture[..., channels.colours(self.cut.channels)]
 
     @property
     def grid(self) -> TileGrid:

@@ -169,14 +169,18 @@ class Verifier:
 
         self.watching.on_tiles(0, total)
         frames, pictures, overviews = list[FrameFinding](), list[TilePicture](), dict[int, bytes]()
+        has_two_kernels = (await self.renderer.facts()).has_two_kernels
         for number in drawn:
+            traits = result.traits(number)
             crops = Crops(
-                sessions=opened.sessions, task=result.task, size=opened.size, folder=result.evidence.folder
+                sessions=opened.sessions,
+                task=result.task,
+                size=opened.size,
+                folder=result.evidence.folder,
+                has_guides=traits.denoises and result.task.has_proof and not traits.whole_because,
             )
-            judging = Judging(frame=number, size=opened.size, crops=crops)
-            check = FrameCheck(
-                traits=result.traits(number), judging=judging, renderer=self.renderer, on_tile=on_tile
-            )
+            judging = Judging(frame=number, size=opened.size, crops=crops, has_two_kernels=has_two_kernels)
+            check = FrameCheck(traits=traits, judging=judging, renderer=self.renderer, on_tile=on_tile)
             frames.append(await self._frame(number, result, check, plan))
             pictures += judging.pictures
             if check.overview:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from veriframe.model.verification.findings import Conclusion, Subject
-from veriframe.verifier import comparing
+from veriframe.verifier import channels, comparing
+from veriframe.verifier.crops import Crop
 from veriframe.verifier.judging import Judging
 from veriframe.verifier.values import WHOLE, Delivered, Part, Traits
 
@@ -20,12 +21,26 @@ async def render_whole(judging: Judging, delivered: Delivered, traits: Traits) -
         judging.exact(part)
     elif ours.picture.shape != theirs.shape or ours.channels != delivered.cut.channels:
         judging.found(part, Conclusion.WRONG, "the delivered picture has other channels")
-    elif traits.denoises and comparing.looks(*both).are_same:
+    elif traits.denoises and _are_same(ours, delivered):
         judging.found(part, Conclusion.EQUAL, "", both)
     elif traits.by_eye:
         judging.found(part, Conclusion.UNDECIDED, f"{traits.by_eye}; look at the two pictures", both)
     else:
-        await judging.by_rule(part, ours, theirs, traits.step)
+        names = ours.channels
+        await judging.by_rule(
+            part,
+            ours,
+            channels.with_numbers(theirs, names),
+            traits.step,
+            lambda crop: channels.with_numbers(crop.picture, names),
+        )
+
+
+def _are_same(ours: Crop, delivered: Delivered) -> bool:
+    """Whether denoising again makes no more of a difference, and all other passes have the same bits."""
+    colours, data = channels.colours(ours.channels), channels.data(ours.channels)
+    seen = comparing.looks(ours.picture[..., colours], delivered.colours, is_radiance=delivered.is_radiance)
+    return seen.are_same and not comparing.most_apart(ours.picture[..., data], delivered.picture[..., data])
 
 
 async def denoise_again(judging: Judging, delivered: Delivered) -> None:
@@ -36,10 +51,10 @@ async def denoise_again(judging: Judging, delivered: Delivered) -> None:
     if delivered.denoised is None or any(one.tile == WHOLE for one in judging.findings):
         return
     ours = await delivered.denoised()
-    is_same = comparing.looks(ours, delivered.picture).are_same
+    is_same = comparing.looks(ours, delivered.colours, is_radiance=delivered.is_radiance).are_same
     judging.found(
         Part(WHOLE, delivered.region, Subject.DELIVERED),
         Conclusion.EXACT if is_same else Conclusion.WRONG,
         "" if is_same else "the delivered picture is not what denoising its proof makes",
-        (ours, delivered.picture),
+        (ours, delivered.colours),
     )

@@ -80,15 +80,15 @@ MUTANTS = (
     Mutant(
         "the delivered picture is not compared",
         FRAME_CHECK,
-        "<= self.traits.step:",
-        "is not None:",
+        "theirs[..., places]) > self.traits.step:",
+        "theirs[..., places]) is None:",
         "right proof, another picture",
     ),
     Mutant(
         "a denoised picture is not compared",
         "verifier.whole_frame",
-        "is_same = comparing.looks(ours, delivered.picture).are_same",
-        "is_same = comparing.looks(ours, ours).are_same",
+        "is_same = comparing.looks(ours, delivered.colours,",
+        "is_same = comparing.looks(ours, ours,",
         "right proof, another picture, denoised",
     ),
     Mutant(
@@ -116,8 +116,8 @@ MUTANTS = (
     Mutant(
         "the border is compared, too",
         "verifier.crops",
-        "wanted=region,",
-        "wanted=self._shown(region),",
+        "wanted=part.wanted,",
+        "wanted=part.shown,",
         "honest",
     ),
     Mutant(

@@ -109,6 +109,36 @@ def test_a_small_mark_is_not_alike() -> None:
     assert not found.are_alike
 
 
+@pytest.mark.parametrize("bright", [0.003, 0.8])
+def test_dim_radiance_is_exposed(bright: float) -> None:
+    """fault_336: a scene lit for another exposure cannot be delivered black, or half as bright."""
+    ours = RANDOM.random((64, 64, 3), dtype=np.float32) * np.float32(bright)
+    assert comparing.looks(ours, ours * np.float32(1.001), is_radiance=True).are_same
+    for factor in (0.0, 0.9):
+        found = comparing.looks(ours, ours * np.float32(factor), is_radiance=True)
+        assert not found.are_alike
+        assert not found.are_same
+
+
+def test_a_pattern_whose_mean_is_nothing_is_not_alike() -> None:
+    """fault_337: a chequer of seven levels, whose blocks are as bright as before."""
+    ours = np.full((64, 64, 3), 0.5, dtype=np.float32)
+    chequer = (np.indices((64, 64)).sum(axis=0) % 2 * 2 - 1)[..., None] * np.float32(7 / 255)
+    found = comparing.looks(ours, (ours + chequer).astype(np.float32))
+    assert found.shade < 0.001
+    assert not found.are_alike
+
+
+def test_a_few_pixels_together_are_not_the_same() -> None:
+    """fault_337: of a large picture, a small logo is less than a thousandth."""
+    ours = np.full((512, 512, 3), 0.5, dtype=np.float32)
+    logo = ours.copy()
+    logo[100:112, 100:112] = 1
+    found = comparing.looks(ours, logo)
+    assert found.unlike < 0.001
+    assert not found.are_same
+
+
 def test_dithering_is_not_a_shade() -> None:
     """Patterns of up to two levels of 8 bits look alike, however many pixels differ; a shade does not."""
     ours = np.full((64, 61, 3), 100 / 255, dtype=np.float32)

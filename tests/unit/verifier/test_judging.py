@@ -54,10 +54,17 @@ class Ready:
         return crop(self.pixels[way])
 
 
-async def judged(other: Samples, early: Samples, fresh: Samples, theirs: Samples) -> tuple[Conclusion, str]:
+async def judged(
+    other: Samples, early: Samples, fresh: Samples, theirs: Samples, *, has_two_kernels: bool = True
+) -> tuple[Conclusion, str]:
     """What is found of a worker's tile."""
     ready = Ready({Way.OTHER_KERNEL: other, Way.STOPPED_EARLY: early, Way.FRESH: fresh})
-    judging = Judging(frame=1, size=(640, 640), crops=ready)  # type: ignore[arg-type]
+    judging = Judging(
+        frame=1,
+        size=(640, 640),
+        crops=ready,  # type: ignore[arg-type]
+        has_two_kernels=has_two_kernels,
+    )
     await judging.by_rule(PART, crop(OURS), theirs)
     (finding,) = judging.findings
     return finding.conclusion, finding.reason
@@ -72,10 +79,15 @@ async def test_a_cheat_is_wrong_and_rounding_is_not() -> None:
 
 async def test_a_machine_with_one_kernel_rejects_nothing() -> None:
     """Without AVX2 both kernels are one: honest work of hair would look like a cheat."""
-    found, reason = await judged(OURS, moved(0.02), OURS, moved(0.05))
+    found, reason = await judged(OURS, moved(0.02), OURS, moved(0.05), has_two_kernels=False)
     assert found is Conclusion.UNDECIDED
     assert "one kernel only" in reason
-    assert (await judged(OURS, moved(0.02), OURS, OURS))[0] is Conclusion.EQUAL
+    assert (await judged(OURS, moved(0.02), OURS, OURS, has_two_kernels=False))[0] is Conclusion.EQUAL
+
+
+async def test_two_kernels_that_agree_reject_a_cheat() -> None:
+    """fault_335: flat colours are the same on all processors, and a cheat of them is wrong."""
+    assert (await judged(OURS, moved(0.02), OURS, moved(0.05)))[0] is Conclusion.WRONG
 
 
 async def test_a_tile_that_no_sample_changes_is_still_judged() -> None:

@@ -135,7 +135,7 @@ def _at_limit(
 
 def _samples(one: Cut) -> int:
     """The most samples that a cut's file may hold."""
-    if one.kind is CutKind.PROOF:
+    if one.kind in (CutKind.PROOF, CutKind.GUIDES):
         # Only the tiles that the wanted part meets are decoded.
         return (
             (one.wanted.width + 2 * TILE_PIXELS) * (one.wanted.height + 2 * TILE_PIXELS) * one.most_channels

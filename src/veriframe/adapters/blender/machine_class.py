@@ -98,13 +98,27 @@ def named(facts: RendererFacts, digits: str) -> str:
     return f"{version[:40]}-{build[:40]}-{DEVICE}-{digits}"
 
 
-def conditions(facts: RendererFacts, cpu_info: Path = Path("/proc/cpuinfo")) -> Mapping[str, object]:
-    """What the class is remembered for: Blender's build, processor, mathematical library, device."""
+CPU_INFO = Path("/proc/cpuinfo")
+
+
+def has_two_kernels(cpu_info: Path = CPU_INFO) -> bool:
+    """Whether Cycles has a kernel for this processor besides the one for SSE4.2: that with AVX2."""
+    return "avx2" in _processor(cpu_info).get("flags", "").split()
+
+
+def _processor(cpu_info: Path) -> Mapping[str, str]:
+    """The fields of the first processor; none if they cannot be read."""
     fields: dict[str, str] = {}
     with contextlib.suppress(OSError):
         for line in cpu_info.read_text(errors="replace").partition("\n\n")[0].splitlines():
             name, _, value = line.partition(":")
             fields[name.strip()] = value.strip()
+    return fields
+
+
+def conditions(facts: RendererFacts, cpu_info: Path = CPU_INFO) -> Mapping[str, object]:
+    """What the class is remembered for: Blender's build, processor, mathematical library, device."""
+    fields = _processor(cpu_info)
     flags = [flag for flag in fields.get("flags", "").split() if _INSTRUCTIONS.fullmatch(flag)]
     return {
         "blender": [facts.program, facts.version_text, facts.build_hash],

@@ -32,6 +32,7 @@ from veriframe.model.rendering.frames import Frame, RenderLimits, RenderTask, Va
 from veriframe.model.rendering.scene import BlenderVersion
 from veriframe.model.text import printable
 from veriframe.ports.renderer import Cut, CutSamples, Kernel, Renderer, RendererFacts, Tile
+from veriframe.threads import run_uninterrupted
 
 _START_SECONDS = 120.0
 
@@ -81,6 +82,7 @@ class BlenderRenderer(Renderer):
             build_hash=printable(about.build_hash),
             sandbox_level=self._sandbox.level.name,
             memory_held_by=self._sandbox.memory_held_by,
+            has_two_kernels=await run_uninterrupted(machine_class.has_two_kernels),
         )
 
     async def machine_class(self) -> str:

@@ -53,20 +53,30 @@ def decoded(
         import exr_header  # type: ignore[import-not-found]  # noqa: PLC0415
 
         exr_header.require_pixels_only(source, width, height)
-    return proof.of_layers(planes)[0] if kind == "RAW_PROOF" else planes
+    return _of_proof(proof.of_layers(planes), kind) if kind.startswith("RAW_") else planes
+
+
+def _of_proof(found: tuple[Planes, Planes], kind: str) -> Planes:
+    """The noisy images, or what their denoisers got. Raises `NotAPictureError`."""
+    noisy, guides = found
+    if kind not in ("RAW_GUIDES", "GUIDES"):
+        return noisy
+    if not guides:
+        raise NotAPictureError("it has nothing that a denoiser gets")
+    return guides
 
 
 def shown_by(source: Path, cut: dict[str, Any]) -> tuple[Planes, Corner]:
     """The channels of at least the wanted part, and where they begin. Raises `NotAPictureError`."""
     left, top, width, height = cut["shown"]
-    if cut["kind"] != "PROOF":
+    if cut["kind"] not in ("PROOF", "GUIDES"):
         most, is_published = cut["most_channels"], cut["is_published"]
         return decoded(source, cut["kind"], (width, height), most, is_published=is_published), (left, top)
     import proof  # noqa: PLC0415
     import proof_tiles  # type: ignore[import-not-found]  # noqa: PLC0415
 
     planes, corner = proof_tiles.read(source, cut["size"], cut["wanted"])
-    return proof.of_layers(planes)[0], corner
+    return _of_proof(proof.of_layers(planes), cut["kind"]), corner
 
 
 def wanted_of(source: Path, cut: dict[str, Any]) -> Planes:
