@@ -27,7 +27,7 @@ from veriframe.errors import SettingsError
 from veriframe.model.registry.job_status import JobStatus
 from veriframe.model.verification.findings import Conclusion, JobFinding, Request, worst
 from veriframe.model.verification.report import write_report
-from veriframe.model.verification.words import meaning, standing, summary
+from veriframe.model.verification.words import NAMED, meaning, standing, summary
 from veriframe.ports.renderer import Renderer
 from veriframe.verifier.page import write_page
 from veriframe.verifier.verifier import Verified, Verifier, Watching
@@ -95,6 +95,8 @@ def verify_jobs(orders: Orders, numbers: Sequence[int], request: Request, output
         found = context.run(_verify(verifier, wanted, request, output, watching, outcomes))
     if not found:
         outcomes.end()
+    if request.frames:
+        show.err.print(NAMED, markup=False, soft_wrap=True)
     verified = [one for _, one in found]
     findings = [one.finding for one in verified]
     report = None if output.folder is None else output.folder / JSON_NAME
@@ -105,7 +107,7 @@ def verify_jobs(orders: Orders, numbers: Sequence[int], request: Request, output
     content = write_report(findings)
     if output.folder is not None:
         (output.folder / JSON_NAME).write_bytes(content)
-        (output.folder / PAGE_NAME).write_text(write_page(verified), encoding="utf-8")
+        (output.folder / PAGE_NAME).write_text(write_page(verified, is_named=bool(request.frames)), encoding="utf-8")
     if output.as_json:
         show.out.print(content.decode("ascii"), end="", markup=False, highlight=False, soft_wrap=True)
     elif output.folder is not None:
@@ -156,15 +158,14 @@ async def _verify(
                 watching.begin(status.job.id)
                 found.append((status, await verifier.verify(status.job, request)))
                 if not output.as_json:
-                    tell(found[-1][1].finding)
+                    tell(found[-1][1].finding, is_named=bool(request.frames))
     return found
 
 
-def tell(finding: JobFinding) -> None:
-    """Print one finding: a line, and the reason if there is one."""
-    show.out.print(
-        show.clean(summary(finding)), style=COLOURS[finding.conclusion], markup=False, soft_wrap=True
-    )
+def tell(finding: JobFinding, *, is_named: bool) -> None:
+    """Print one finding: a line, and the reason if there is one. `is_named` if a person named the frames."""
+    said = show.clean(summary(finding, is_named=is_named))
+    show.out.print(said, style=COLOURS[finding.conclusion], markup=False, soft_wrap=True)
     for words in (finding.why, *finding.notes):
         if words:
             show.out.print(f"  {show.clean(words)}", markup=False, soft_wrap=True)

@@ -46,6 +46,13 @@ class Odds:
     in_frames: float
 
 
+NAMED = (
+    "These frames were named, not drawn: their worker may have known them, and the check is not noted for "
+    "`order accept`."
+)
+"""What a verification of frames that a person named is worth; a report does not say it."""
+
+
 def is_checked(finding: JobFinding) -> bool:
     """Whether anything was found of the result: without, the best conclusion means nothing."""
     return finding.conclusion is not Conclusion.EXACT or any(frame.tiles for frame in finding.frames)
@@ -56,9 +63,13 @@ def meaning(finding: JobFinding) -> str:
     return MEANING[finding.conclusion] if is_checked(finding) else NOTHING_CHECKED
 
 
-def summary(finding: JobFinding) -> str:
-    """A job in one line: `job 12: exact: 16 tiles of 4 of 10 frames rendered again`."""
-    return f"job {finding.job}: {label(finding)}: {work(finding)}"
+def summary(finding: JobFinding, *, is_named: bool = False) -> str:
+    """A job in one line: `job 12: exact: 16 tiles of 4 of 10 frames rendered again`.
+
+    `is_named` if a person named the frames, which is then said.
+    """
+    how = ", of frames that were named, not drawn" if is_named else ""
+    return f"job {finding.job}: {label(finding)}: {work(finding)}{how}"
 
 
 def label(finding: JobFinding) -> str:

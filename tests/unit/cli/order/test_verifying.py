@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from tests.fakes.registry import FakeRegistry
@@ -18,6 +19,7 @@ from veriframe.cli.verification import running, verify
 from veriframe.errors import MoveRefused, RegistryUnavailable, SettingsError, StoreUnavailable
 from veriframe.model.registry.job import JobState
 from veriframe.model.verification.findings import Conclusion
+from veriframe.model.verification.words import NAMED
 from veriframe.wiring import registries
 
 __all__ = ["verifier"]  # a fixture
@@ -146,9 +148,21 @@ def test_what_was_found_wrong_is_not_accepted(shell: Shell, studio: Studio, deli
 
 
 def test_frames_that_a_person_chose_prove_nothing(shell: Shell, delivered: FakeVerifier) -> None:
-    """fault_329: they were not drawn, so that its worker may have known them."""
-    shell.run("verify", "1", "--frames", "1-8")
+    """fault_329: they were not drawn, so that its worker may have known them. Lines, stderr and page say so."""
+    result = shell.run("verify", "1", "--frames", "1-8", "-o", "report")
+    page = Path("report/verification.html").read_text(encoding="utf-8")
+    assert "of frames that were named, not drawn" in result.stdout
+    assert NAMED in result.stderr
+    assert ("were named, not drawn" in page, "nobody knew" in page) == (True, False)
     assert isinstance(shell.refusal("accept", "1"), MoveRefused)
+    assert len(delivered.asked) == 2
+
+
+def test_drawn_frames_are_not_called_named(shell: Shell, delivered: FakeVerifier) -> None:
+    """Nobody knew them, and the page says so."""
+    result = shell.run("verify", "1", "-o", "report")
+    page = Path("report/verification.html").read_text(encoding="utf-8")
+    assert ("named, not drawn" in result.output + page, "nobody knew" in page) == (False, True)
     assert len(delivered.asked) == 2
 
 
