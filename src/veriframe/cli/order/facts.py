@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from veriframe.cli.display import order_view, show
 from veriframe.creator.orders.values import Chunk, ChunkState, OrderStatus
 from veriframe.model.quantities import format_strk, plural
-from veriframe.model.registry.job import format_address
+from veriframe.model.registry.history import JobEvent, JobHistory
+from veriframe.model.registry.job import JobState, Verdict, format_address
+from veriframe.model.registry.ledger import EventKind
 from veriframe.model.rendering.frames import format_frames
 
 MOST_FAULTS = 5
 """The most results at fault that are told with their reasons."""
+MOST_DISPUTES = 20
+"""The most disputes that are told; that of each which is over takes a read of its job's history."""
 
 
-def facts(status: OrderStatus) -> dict[str, str]:
-    """The details of an order, for people."""
+def facts(status: OrderStatus, histories: Mapping[int, JobHistory] | None = None) -> dict[str, str]:
+    """The details of an order, for people. `histories` are those of `disputed_before`, by job."""
     order, terms = status.order, status.order.terms
     frames = sorted({frame for chunk in status.chunks for frame in chunk.frames})
     return {
@@ -31,6 +37,8 @@ def facts(status: OrderStatus) -> dict[str, str]:
         **faults(status),
         **order_view.unclaimed(status),
         **conclusions(status),
+        **disputes(status),
+        **verdicts(status, histories or {}),
         "next": next_step(status),
     }
 
@@ -61,12 +69,88 @@ def why_of(chunk: Chunk) -> str:
     return chunk.verified.why if chunk.verified else ""
 
 
+def disputes(status: OrderStatus) -> dict[str, str]:
+    """Who decides on disputed chunks, until when, and what is at stake."""
+    told = [
+        f"{arbitration(chunk)}: {format_address(chunk.job.terms.arbiter)} decides. The creator's bond of"
+        f" {format_strk(chunk.job.terms.bond_fri)} is at stake, and lost if the verdict is for the worker, or"
+        " if there is none in time"
+        for chunk in _disputed(status)
+    ]
+    return {"disputed": "; ".join(_first(told))} if told else {}
+
+
+def arbitration(chunk: Chunk) -> str:
+    """That a disputed chunk is before the arbiter, and until when."""
+    return (
+        f"job {chunk.job.id} is before the arbiter until {show.moment(chunk.job.arbitration_end, chunk.now)}"
+    )
+
+
+def before_arbiter(status: OrderStatus) -> Iterator[str]:
+    """A sentence for each chunk that is still disputed."""
+    yield from (f"{line}." for line in _first([arbitration(chunk) for chunk in _disputed(status)]))
+
+
+def disputed_before(status: OrderStatus) -> list[Chunk]:
+    """Chunks whose dispute is over, as many as are told."""
+    over = [chunk for chunk in status.chunks if chunk.job.disputed_block and chunk.job.state.is_final]
+    return over[:MOST_DISPUTES]
+
+
+def verdicts(status: OrderStatus, histories: Mapping[int, JobHistory]) -> dict[str, str]:
+    """What was decided on chunks whose dispute is over, and what bonds were lost."""
+    told, lost_fri = [], 0
+    for chunk in disputed_before(status):
+        history, job = histories.get(chunk.job.id, JobHistory()), chunk.job
+        resolved = [event for event in history.events if event.kind is EventKind.DISPUTE_RESOLVED]
+        is_known = bool(resolved) or bool(history.events and not history.gap)
+        if job.state is JobState.PAID and not is_known:
+            told.append(f"job {job.id}: paid after its dispute; the verdict is not known here")
+            continue
+        last = resolved[-1] if resolved else None
+        became, is_lost = _became(last, chunk)
+        told.append(f"job {job.id}: {became}{_verdict_cid(last, chunk)}")
+        lost_fri += job.terms.bond_fri * is_lost
+    lost = {"bonds lost": format_strk(lost_fri)} if lost_fri else {}
+    return ({"decided": "; ".join(told)} if told else {}) | lost
+
+
+def _became(resolved: JobEvent | None, chunk: Chunk) -> tuple[str, bool]:
+    """What became of the creator's bond of a dispute that is over, and whether it was lost."""
+    bond = f"the creator's bond of {format_strk(chunk.job.terms.bond_fri)}"
+    if chunk.job.state is JobState.REFUNDED:
+        return f"the arbiter decided for the creator; reward and {bond} are credit again", False
+    if resolved is None:
+        return f"no decision came in time; the worker was paid, and {bond} is burned", True
+    if resolved.reason == Verdict.NEITHER:
+        return f"the arbiter decided for neither; the worker was paid, and {bond} was returned", False
+    return f"the arbiter decided for the worker, who got the reward and {bond}", True
+
+
+def _verdict_cid(resolved: JobEvent | None, chunk: Chunk) -> str:
+    if resolved is None or resolved.cid in ("", chunk.job.result_cid):
+        return ""
+    return f". `veriframe job fetch {chunk.job.id} --verdict` fetches the reasons"
+
+
+def _disputed(status: OrderStatus) -> list[Chunk]:
+    return [chunk for chunk in status.chunks if chunk.state is ChunkState.DISPUTED]
+
+
+def _first(lines: list[str]) -> list[str]:
+    more = len(lines) - MOST_DISPUTES
+    return lines[:MOST_DISPUTES] + ([f"and {more} more"] if more > 0 else [])
+
+
 def next_step(status: OrderStatus) -> str:
     """What the creator can do."""
     number = status.number
     steps = []
     if status.count(ChunkState.THERE):
         steps.append(f"`veriframe order fetch {number}`, then `veriframe order accept {number}`")
+    if status.count(ChunkState.DISPUTED):
+        steps.append(f"`veriframe order watch {number}` waits for the arbiter")
     if status.count(ChunkState.EXPIRED):
         steps.append(f"`veriframe order cancel {number}` returns the rewards of expired chunks")
     if status.count(ChunkState.EXPIRED, ChunkState.REFUNDED):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -10,8 +11,12 @@ from veriframe.cli import context
 from veriframe.cli.display import order_view, show
 from veriframe.cli.job.reading import UNKNOWN_ACCOUNT
 from veriframe.cli.order import acting, facts, options
-from veriframe.creator.orders.orders import MOST_JOBS
+from veriframe.creator.orders.orders import MOST_JOBS, Orders
+from veriframe.creator.orders.values import OrderStatus
+from veriframe.errors import Unavailable
+from veriframe.model.registry.history import JobHistory
 from veriframe.model.registry.job import NOBODY
+from veriframe.model.registry.job_status import JobStatus
 
 UNKNOWN_ORDERS = UNKNOWN_ACCOUNT.replace("jobs", "orders")
 
@@ -55,13 +60,23 @@ def list_orders(
 
 def show_order(number: options.Number, as_json: options.AsJson = False) -> None:
     """Show an order: its chunks, its money, and what you can do."""
-    status = context.run(acting.orders().find(number))
+    orders = acting.orders()
+    status = context.run(orders.find(number))
     if as_json:
         show.as_json(order_view.as_object(status))
         return
-    show.facts(f"Order {number}", facts.facts(status))
+    show.facts(f"Order {number}", facts.facts(status, context.run(_histories(orders, status))))
     colour = show.out.is_terminal and show.out.color_system is not None
     width = show.out.width if show.out.is_terminal else 100
     for line in order_view.grid(status, width, has_colour=colour):
         show.out.print(line)
     show.out.print(order_view.legend(status, has_colour=colour))
+
+
+async def _histories(orders: Orders, status: OrderStatus) -> dict[int, JobHistory]:
+    """The histories of jobs whose dispute is over, by number: of those that can be read."""
+    found = dict[int, JobHistory]()
+    for chunk in facts.disputed_before(status):
+        with suppress(Unavailable):
+            found[chunk.job.id] = await orders.jobs.history(JobStatus(chunk.job, chunk.now))
+    return found

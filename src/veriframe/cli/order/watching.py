@@ -13,7 +13,7 @@ import typer
 
 from veriframe.causes import cause_of
 from veriframe.cli import context
-from veriframe.cli.order import acting, options, review_words, reviewing
+from veriframe.cli.order import acting, facts, options, review_words, reviewing
 from veriframe.cli.order.views import View, view_of
 from veriframe.cli.verification import options as verification
 from veriframe.cli.verification import running
@@ -104,6 +104,8 @@ def watch(
             last = context.follow(follower.follow(polls))
         else:
             last = context.follow(_reviewed(number, follower, polls, orders, creator, blender, wanted))
+        for line in facts.before_arbiter(last) if last is not None else ():
+            view.say(line)
     if last is not None and last.count(ChunkState.REFUNDED, ChunkState.EXPIRED):
         raise typer.Exit(REFUNDED)
 

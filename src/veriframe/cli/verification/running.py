@@ -107,7 +107,9 @@ def verify_jobs(orders: Orders, numbers: Sequence[int], request: Request, output
     content = write_report(findings)
     if output.folder is not None:
         (output.folder / JSON_NAME).write_bytes(content)
-        (output.folder / PAGE_NAME).write_text(write_page(verified, is_named=bool(request.frames)), encoding="utf-8")
+        (output.folder / PAGE_NAME).write_text(
+            write_page(verified, is_named=bool(request.frames)), encoding="utf-8"
+        )
     if output.as_json:
         show.out.print(content.decode("ascii"), end="", markup=False, highlight=False, soft_wrap=True)
     elif output.folder is not None:
