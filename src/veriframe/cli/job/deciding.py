@@ -17,20 +17,26 @@ from veriframe.cli.job import acting, options
 from veriframe.creator import files
 from veriframe.creator.creator import Creator
 from veriframe.errors import SettingsError, ValidationFailed
-from veriframe.model.registry.job import Verdict
+from veriframe.model.quantities import format_strk
+from veriframe.model.registry import guards
+from veriframe.model.registry.job import Job, Verdict
 from veriframe.model.registry.job_status import JobStatus
+from veriframe.model.registry.ledger import Call
 from veriframe.model.verification.findings import RIGHT
 
 PUBLIC_EVIDENCE = "The evidence becomes public: anyone who knows its CID can read it. This cannot be undone."
 
 Sentence = Callable[[JobStatus, JobStatus], str]
 """Tells what became of the money, by the statuses before and after a decision."""
+Rule = Callable[[Job, Call], None]
+"""Raises `MoveRefused` for a move that the registry would refuse."""
 
 
 def accept(job_ids: options.JobIds, as_json: options.AsJson = False) -> None:
     """Accept the results: their workers are paid now. This cannot be undone."""
     creator = acting.creator_for("accept")
-    _decide(creator, creator.accept, money.accepted, options.distinct(job_ids), as_json=as_json)
+    numbers = options.distinct(job_ids)
+    _decide(creator, creator.accept, money.accepted, numbers, as_json=as_json, rule=guards.require_acceptable)
 
 
 def cancel(job_ids: options.JobIds, as_json: options.AsJson = False) -> None:
@@ -44,22 +50,39 @@ def dispute(
     evidence: Annotated[
         Path | None, typer.Option(help="A file for the arbiter, which becomes public. [default: the result]")
     ] = None,
-    yes: options.Yes = False,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes",
+            "-y",
+            help="Publish the evidence without asking. Nothing else is asked, not even the bond.",
+        ),
+    ] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Dispute the result before the review ends. This binds a bond as high as the worker's."""
+    """Dispute the result before the review ends. This binds a bond as high as the worker's at once.
+
+    You are asked only before a file is published. The bond comes from your credit, else from the wallet, and
+    is lost if the arbiter decides for the worker, or not in time.
+    """
     opening.refuse_other_makers("dispute")
     if evidence is not None:
         files.stamp(evidence, files.EVIDENCE)
         _refuse_proofs(job_id, evidence)
-        consent.need_terminal(yes, "The file becomes public")
-        consent.warn_and_ask(yes, PUBLIC_EVIDENCE, "Publish it and dispute?")
     creator = acting.creator()
+    if evidence is not None:
+        # What cannot be disputed at all is said before anything is asked.
+        status = context.run(creator.status(job_id))
+        _require(creator, status, guards.require_disputable)
+        consent.need_terminal(yes, "The file becomes public")
+        bond = format_strk(status.job.terms.bond_fri)
+        question = f"Publish it and dispute, for a bond of {bond} that may be lost?"
+        consent.warn_and_ask(yes, PUBLIC_EVIDENCE, question)
 
     def decide(number: int) -> Awaitable[JobStatus]:
         return creator.dispute(number, evidence)
 
-    _decide(creator, decide, money.disputed, [job_id], as_json=as_json)
+    _decide(creator, decide, money.disputed, [job_id], as_json=as_json, rule=guards.require_disputable)
 
 
 def _refuse_proofs(job_id: int, evidence: Path) -> None:
@@ -107,6 +130,11 @@ def resolve(
     _decide(arbiter, decide, partial(money.resolved, verdict), [job_id], as_json=as_json)
 
 
+def _require(creator: Creator, status: JobStatus, rule: Rule) -> None:
+    """Raise `MoveRefused` if the rule refuses the creator's move now."""
+    rule(status.job, Call(caller=creator.account, now=status.now, block=0))
+
+
 def _decide(
     creator: Creator,
     decide: Callable[[int], Awaitable[JobStatus]],
@@ -114,13 +142,20 @@ def _decide(
     job_ids: list[int],
     *,
     as_json: bool,
+    rule: Rule | None = None,
 ) -> None:
-    """Decide on each job, and say what became of the money."""
+    """Decide on each job that the `rule` allows, and say what became of the money.
+
+    A contract refuses by a word; the rule says in a sentence what to do.
+    """
     outcomes = Outcomes(len(job_ids), as_json=as_json)
     names = acting.scene_names().read()
 
     async def decided(job_id: int) -> tuple[JobStatus, JobStatus]:
-        return await creator.status(job_id), await decide(job_id)
+        before = await creator.status(job_id)
+        if rule is not None:
+            _require(creator, before, rule)
+        return before, await decide(job_id)
 
     for job_id in job_ids:
         with outcomes.of(job_id=job_id):

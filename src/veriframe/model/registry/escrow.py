@@ -13,7 +13,7 @@ from dataclasses import replace
 from veriframe.errors import Code
 from veriframe.model.quantities import format_span
 from veriframe.model.registry import guards, ledger
-from veriframe.model.registry.job import NOBODY, Job, JobState, Verdict
+from veriframe.model.registry.job import Job, JobState, Verdict
 from veriframe.model.registry.ledger import (
     Call,
     Event,
@@ -98,26 +98,14 @@ def submit_result(job: Job, call: Call, result_cid: str) -> Outcome:
 
 def accept_result(job: Job, call: Call) -> Outcome:
     """SUBMITTED → PAID by the creator, at any time."""
-    guards.require_creator(job, call)
-    guards.require_submitted(job)
+    guards.require_acceptable(job, call)
     return pay(job)
 
 
 def dispute_result(job: Job, call: Call, evidence_cid: str) -> Outcome:
     """SUBMITTED → DISPUTED by the creator, who puts up a bond as high as the worker's."""
-    guards.require_creator(job, call)
-    guards.require_submitted(job)
+    guards.require_disputable(job, call)
     terms = job.terms
-    require(
-        terms.arbiter != NOBODY,
-        Rule.NO_ARBITER,
-        lambda: f"Job {job.id} has no arbiter to decide a dispute. Name one in the next order.",
-    )
-    require(
-        guards.runs(call.now, job.review_end),
-        Rule.REVIEW_OVER,
-        lambda: f"The review of job {job.id} is over. Dispute earlier, or offer a longer review.",
-    )
     require_cid(evidence_cid, "evidence")
     ledger.require_credit(call.credit_fri, terms.bond_fri, "put up the dispute bond")
     disputed = replace(

@@ -79,12 +79,53 @@ def require_creator(job: Job, call: Call) -> None:
     )
 
 
-def require_submitted(job: Job) -> None:
-    """Refuse a job without a result to decide on."""
+def require_submitted(job: Job, call: Call) -> None:
+    """Refuse a job without a result to decide on, at `call.now`."""
     require(
         job.state is JobState.SUBMITTED,
         Rule.NOT_SUBMITTED,
-        lambda: f"{describe_state(job)} Only a submitted result can be accepted or disputed.",
+        lambda: f"{describe_state(job)} {_undecidable(job, call.now)}",
+    )
+
+
+def require_acceptable(job: Job, call: Call) -> None:
+    """Refuse what cannot be accepted: anyone but the creator, and a job without a result to decide on."""
+    require_creator(job, call)
+    require_submitted(job, call)
+
+
+def require_disputable(job: Job, call: Call) -> None:
+    """Refuse what cannot be disputed, apart from the money for the bond."""
+    require_acceptable(job, call)
+    require(
+        job.terms.arbiter != NOBODY,
+        Rule.NO_ARBITER,
+        lambda: (
+            f"Job {job.id} has no arbiter to decide a dispute. Name one in the next order, with --arbiter"
+            " ADDRESS."
+        ),
+    )
+    require(
+        runs(call.now, job.review_end),
+        Rule.REVIEW_OVER,
+        lambda: f"The review of job {job.id} is over. Dispute earlier, or offer a longer review.",
+    )
+
+
+def _undecidable(job: Job, now: int) -> str:
+    """Why a job that is not SUBMITTED cannot be accepted or disputed, and what to do."""
+    if job.state is JobState.DISPUTED:
+        if not runs(now, job.arbitration_end):
+            return "Its arbiter did not decide in time: anyone may trigger the payment."
+        left = format_span(job.arbitration_end - now)
+        return (
+            f"Its arbiter decides, for at most another {left}: `veriframe job watch {job.id}` waits for it."
+        )
+    if job.state.is_final:
+        return "There is nothing left to accept or dispute."
+    return (
+        "Only a submitted result can be accepted or disputed: "
+        f"`veriframe job watch {job.id} --result` waits for one."
     )
 
 

@@ -148,7 +148,7 @@ def test_what_was_found_wrong_is_not_accepted(shell: Shell, studio: Studio, deli
 
 
 def test_frames_that_a_person_chose_prove_nothing(shell: Shell, delivered: FakeVerifier) -> None:
-    """fault_329: they were not drawn, so that its worker may have known them. Lines, stderr and page say so."""
+    """fault_329: they were not drawn, so that its worker may have known them; it is said."""
     result = shell.run("verify", "1", "--frames", "1-8", "-o", "report")
     page = Path("report/verification.html").read_text(encoding="utf-8")
     assert "of frames that were named, not drawn" in result.stdout
