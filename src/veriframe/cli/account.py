@@ -45,21 +45,28 @@ def show_account(as_json: AsJson = False) -> None:
 
 @app.command("list")
 def list_accounts(as_json: AsJson = False) -> None:
-    """List the embedded registry's accounts and their money."""
+    """List the embedded registry's accounts and their money, also what is in escrow for jobs."""
     settings = context.current().settings
     if settings.registry == "starknet":
         raise SettingsError(
             "On StarkNet an account belongs to a key. `veriframe account show` shows the one of the keystore."
         )
     found = context.run(registries.accounts(settings))
+    held = context.run(registries.in_escrow(settings))
     if as_json:
-        show.as_json({"accounts": [{"account": name, **_money(funds)} for name, funds in found]})
+        told = [
+            {"account": name, **_money(funds), "in_escrow_fri": held.get(name, 0)} for name, funds in found
+        ]
+        show.as_json({"accounts": told})
         return
     if not found:
         show.err.print(f"{settings.home} has no account yet. The first command that acts makes one.")
         return
-    rows = [(name, format_strk(funds.wallet_fri), format_strk(funds.credit_fri)) for name, funds in found]
-    show.table("Accounts", ("account", "wallet", "credit"), rows)
+    rows = [
+        (name, *map(format_strk, (funds.wallet_fri, funds.credit_fri, held.get(name, 0))))
+        for name, funds in found
+    ]
+    show.table("Accounts", ("account", "wallet", "credit", "in escrow"), rows)
 
 
 @app.command()

@@ -105,9 +105,11 @@ def refuse_other_makers(command: str) -> None:
     )
 
 
-def open_creator_registry(default_account: str) -> FullRegistry:
-    """Open the registry of our own class for a creator. It is closed when the command ends."""
-    creator = open_registry(default_account).creator
+def open_creator_registry(
+    default_account: str, on_new_account: Callable[[str], None] = say_new_account
+) -> FullRegistry:
+    """Open the registry of our own class for a creator, or an arbiter, as `open_registry` does."""
+    creator = open_registry(default_account, on_new_account).creator
     assert creator is not None, "other makers' registries were refused"
     return creator
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from veriframe.adapters.local_registry import WALLET_FRI, LocalRegistry
@@ -24,6 +24,11 @@ def embedded(
 async def accounts(settings: Settings) -> Sequence[tuple[str, Funds]]:
     """The embedded registry's accounts by name, with their money. Makes none, and no file."""
     return await reader(settings, "reader").accounts() if file(settings).exists() else ()
+
+
+async def in_escrow(settings: Settings) -> Mapping[str, int]:
+    """What is in escrow of each account of the embedded registry, in fri, by name. Makes no file."""
+    return await reader(settings, "reader").in_escrow() if file(settings).exists() else {}
 
 
 def reader(settings: Settings, account: str) -> LocalRegistry:

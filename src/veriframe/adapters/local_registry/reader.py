@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from veriframe.adapters.local_registry import audit, schema
 from veriframe.adapters.local_registry.tables import Tables
 from veriframe.errors import RegistryUnavailable
 from veriframe.model.registry import ledger
+from veriframe.model.registry.escrow import shares
 from veriframe.model.registry.history import JobHistory
 from veriframe.model.registry.job import Address, Head, Job
 from veriframe.model.registry.ledger import BURNED, ISSUED, Posting, PotKind, Reason
@@ -140,6 +141,15 @@ class LocalReader(JobReader):
         return await self._read(
             lambda tables: [(name, _funds(tables, address)) for name, address in tables.accounts()]
         )
+
+    async def in_escrow(self) -> Mapping[str, int]:
+        """What is in the escrow of jobs of each account, in fri, by its name."""
+
+        def read(tables: Tables) -> Mapping[str, int]:
+            held = shares(tables.all_jobs())
+            return {name: held.get(address, 0) for name, address in tables.accounts()}
+
+        return await self._read(read)
 
     async def totals(self) -> Totals:
         """The money that the registry holds."""

@@ -16,10 +16,11 @@ from veriframe.arbiter.outcome import OnOutcome, Outcome, OutcomeKind
 from veriframe.cli import context, opening
 from veriframe.cli.arbiter import dispute_view
 from veriframe.cli.display import show
+from veriframe.model.quantities import format_strk
 from veriframe.model.registry.job import format_address
 from veriframe.ports.registry import FullRegistry, read_disputes
 from veriframe.retry import log_wait, retrying
-from veriframe.wiring import arbiters
+from veriframe.wiring import arbiters, registries
 
 log = structlog.get_logger()
 
@@ -49,7 +50,7 @@ def arbiter(
     opening.refuse_other_makers("resolve")
     settings, account = context.current().settings, context.account(ACCOUNT)
     with arbiters.lock_account(settings, account):
-        registry = opening.open_creator_registry(ACCOUNT)
+        registry = opening.open_creator_registry(ACCOUNT, say_new)
         options = ArbiterOptions(
             poll_seconds=settings.poll_seconds,
             idle_seconds=settings.idle_seconds,
@@ -61,6 +62,17 @@ def arbiter(
         outcomes = context.run(_until_stopped(registry, account, options, once=is_over, as_json=as_json))
     if is_over and any(one.kind in (OutcomeKind.UNDECIDED, OutcomeKind.REFUSED) for one in outcomes):
         raise typer.Exit(UNDECIDED)
+
+
+def say_new(account: str) -> None:
+    """Say on stderr that the account is new: it may be misspelt, or not the one that orders name."""
+    show.err.print(
+        f"“{show.clean(account)}” is a new account, with {format_strk(registries.NEW_ACCOUNT_FRI)} of play "
+        "money, so that no order names it yet. `veriframe --account NAME arbiter` serves another one, "
+        "`veriframe account list` lists them.",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 async def _until_stopped(
@@ -113,7 +125,7 @@ async def _serve(
     for job in disputes if lists else ():
         show.line(dispute_view.listed(job, now))
     if lists and not disputes:
-        show.line("No dispute names this account now.")
+        show.line(f"No dispute names the account “{show.clean(account)}” now.")
     store = context.open_store(settings)
     async with arbiters.opened_arbiter(settings, account, registry, store, options, tell) as opened:
         await opened.run(once=once)

@@ -13,6 +13,7 @@ from veriframe.cli import context
 from veriframe.cli.display import show
 from veriframe.cli.order import acting, fetching, options
 from veriframe.creator import files
+from veriframe.creator.orders.fetched import FetchedFrames
 from veriframe.creator.orders.film import FilmPlan, plan_film
 from veriframe.creator.orders.kept_frames import KeptFrames
 from veriframe.creator.orders.values import OrderStatus
@@ -103,8 +104,17 @@ def _source(source: str, *, no_check: bool) -> tuple[Path, tuple[int, ...] | Non
     if not folder.is_dir() and not any(chunk.has_come for chunk in status.chunks):
         raise SettingsError(f"Order {source} has no frame yet. {_nothing_yet(status)}")
     found = fetching.fetch_frames(orders, status, folder, no_check=no_check, force=False)
-    show.err.print(f"{counted(len(found.written), 'frame')} fetched to {folder}.", markup=False)
+    show.err.print(_fetched_words(found, folder), markup=False)
     return folder, tuple(frame for chunk in status.chunks for frame in chunk.frames)
+
+
+def _fetched_words(found: FetchedFrames, folder: Path) -> str:
+    """What was fetched, and what was there already."""
+    kept = len(found.kept)
+    there = f"{counted(kept, 'frame')} {'was' if kept == 1 else 'were'} there already"
+    if kept and not found.written:
+        return f"{there}, in {folder}."
+    return f"{counted(len(found.written), 'frame')} fetched to {folder}{', ' + there if kept else ''}."
 
 
 def _nothing_yet(status: OrderStatus) -> str:

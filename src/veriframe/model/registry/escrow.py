@@ -8,12 +8,14 @@ caller, then the state, the time, the content and the money.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from veriframe.errors import Code
 from veriframe.model.quantities import format_span
 from veriframe.model.registry import guards, ledger
-from veriframe.model.registry.job import Job, JobState, Verdict
+from veriframe.model.registry.job import Address, Job, JobState, Verdict
 from veriframe.model.registry.ledger import (
     Call,
     Event,
@@ -173,6 +175,19 @@ def finalize(job: Job, call: Call) -> Outcome:
             return pay(job, burn(job, job.terms.bond_fri, Reason.FORFEIT))
         case _:
             return _take_back(job, call)
+
+
+def shares(jobs: Iterable[Job]) -> Mapping[Address, int]:
+    """What is in escrow of each account, in fri: rewards and dispute bonds of creators, bonds of workers."""
+    held = Counter[Address]()
+    for job in jobs:
+        if job.state.is_final:
+            continue
+        terms, is_disputed = job.terms, job.state is JobState.DISPUTED
+        held[job.order.creator] += terms.reward_fri + terms.bond_fri * is_disputed
+        if job.state is not JobState.OPEN:
+            held[job.worker] += terms.bond_fri
+    return held
 
 
 def due(job: Job) -> int:

@@ -146,11 +146,12 @@ def test_frames_are_fetched_and_filmed(shell: Shell, studio: Studio) -> None:
     """Into order-1 by default; the film has the scene's rate, and missing frames are named."""
     _post(shell, studio)
     _deliver(studio, 0, 2)
-    result = shell.run("fetch", "1")
-    assert result.exit_code == 0, result.exception
-    assert "order-1: 6 of 10 frames (6 fetched)." in plain(result)
-    assert "missing 5-8 (job 2): no worker has claimed it yet" in plain(result)
-    film = shell.object("film", "1", "-o", "film.mp4")
+    fetched = plain(shell.run("fetch", "1"))
+    assert "order-1: 6 of 10 frames (6 fetched)." in fetched
+    assert "missing 5-8 (job 2): no worker has claimed it yet" in fetched
+    result = shell.run("film", "1", "-o", "film.mp4", "--json")
+    assert "6 frames were there already, in order-1." in result.stderr
+    film = json.loads(result.stdout)
     assert (film["frames"], film["missing"], film["frames_per_second"]) == (10, [5, 6, 7, 8], 25.0)
     assert Path("film.mp4").stat().st_size > 500
     assert "already exists" in str(shell.refusal("film", "order-1", "-o", "film.mp4"))
