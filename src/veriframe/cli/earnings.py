@@ -17,7 +17,7 @@ from veriframe.errors import RegistryUnavailable
 from veriframe.model.attempt.attempt import Attempt
 from veriframe.model.attempt.earnings import Earnings, Settled, grouped, total
 from veriframe.model.attempt.stakes import CreatorTotals
-from veriframe.model.quantities import brief_strk, format_span, format_strk, rounded
+from veriframe.model.quantities import brief_strk, format_span, format_strk, rate_strk
 from veriframe.model.registry.job import NOBODY
 from veriframe.wiring import workers
 from veriframe.worker.overview.earnings import read_settled
@@ -26,6 +26,9 @@ COLUMNS = ("paid", "rewards", "lost", "fees", "earned", "rendered", "an hour")
 
 WIDE = 80
 """Columns of a terminal from which all of them are shown."""
+
+HOUR = 3600.0
+"""Seconds of rendering below which it is said that the rate of an hour is extrapolated."""
 
 UNDER_WAY, EARLIER = "under way", "earlier"
 
@@ -107,6 +110,13 @@ def _print(by: By, rows: Mapping[str, Earnings]) -> None:
         show.line("Nothing yet: no attempt is in the journal.")
         return
     whole = {**rows, "total": total(list(rows.values()))}
+    _print_table(by, whole)
+    if 0 < (seconds := whole["total"].render_seconds) < HOUR:
+        said = f"“an hour” is extrapolated from {format_span(round(seconds))} of rendering."
+        show.err.print(said, markup=False)
+
+
+def _print_table(by: By, whole: Mapping[str, Earnings]) -> None:
     if not show.out.is_terminal:
         show.table(
             "", (by.value, *COLUMNS), [(name, *_cells(one, format_strk)) for name, one in whole.items()]
@@ -130,6 +140,11 @@ def _short(amount_fri: int) -> str:
     return brief_strk(amount_fri).removesuffix(" STRK")
 
 
+def _rate(hourly_fri: int, strk: Callable[[int], str]) -> str:
+    rate = rate_strk(hourly_fri)
+    return rate.removesuffix(" STRK") if strk is _short else rate
+
+
 def _cells(one: Earnings, strk: Callable[[int], str]) -> tuple[str, ...]:
     return (
         str(one.jobs),
@@ -138,7 +153,7 @@ def _cells(one: Earnings, strk: Callable[[int], str]) -> tuple[str, ...]:
         strk(one.fees_fri),
         strk(one.earned_fri),
         format_span(round(one.render_seconds)),
-        "" if one.hourly_fri is None else strk(rounded(one.hourly_fri)),
+        "" if one.hourly_fri is None else _rate(one.hourly_fri, strk),
     )
 
 

@@ -77,9 +77,10 @@ def brief_strk(amount_fri: int) -> str:
     return sign + format_strk(millionths * _BRIEF_FRI)
 
 
-def rounded(amount_fri: int) -> int:
-    """An estimate or a rate, rounded to a millionth of a STRK."""
-    return (amount_fri + _BRIEF_FRI // 2) // _BRIEF_FRI * _BRIEF_FRI
+def rate_strk(amount_fri: int) -> str:
+    """Format a rate that was extrapolated, in STRK: three digits, but a millionth at the finest."""
+    unit = 10 ** max(0, len(str(abs(amount_fri))) - 3)
+    return brief_strk((amount_fri + unit // 2) // unit * unit)
 
 
 def parse_strk(text: str) -> int:

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from veriframe.cli import account, context, opening
+from veriframe.cli import account, context, earnings, opening
 from veriframe.errors import Code, RegistryUnavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.attempt.earnings import Earnings
 from veriframe.model.registry.job import Address
 from veriframe.wiring import workers
 
@@ -121,6 +122,19 @@ def test_attempts_that_are_kept_only_as_sums_are_counted() -> None:
     found = read()
     assert [row["day"] for row in found["rows"]] == ["earlier", "2026-11-23", "under way"]
     assert found["total"]["earned_fri"] == before
+
+
+def test_a_rate_from_seconds_is_extrapolated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With three digits; one from hours is not."""
+    context.read_settings(None, [], {"home": str(tmp_path)})
+    earnings._print(earnings.By.JOB, {"1": Earnings(jobs=1, reward_fri=3 * STRK // 10, render_seconds=21.0)})
+    told = capsys.readouterr()
+    assert told.out.splitlines()[-1].endswith("21s\t51.4 STRK")
+    assert "extrapolated from 21s" in told.err
+    earnings._print(earnings.By.JOB, {"1": Earnings(jobs=1, reward_fri=STRK, render_seconds=7 * HOUR)})
+    told = capsys.readouterr()
+    assert told.out.splitlines()[-1].endswith("7h\t0.143 STRK")
+    assert told.err == ""
 
 
 def test_without_a_journal_there_is_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from veriframe.model.quantities import (
     format_strk,
     parse_span,
     parse_strk,
-    rounded,
+    rate_strk,
 )
 
 KIB, MIB, GIB = 2**10, 2**20, 2**30
@@ -109,10 +109,21 @@ def test_estimates_have_six_decimals(amount_fri: int, text: str) -> None:
     assert text == brief_strk(amount_fri)
 
 
-@pytest.mark.parametrize(("amount_fri", "shown"), [(3243243243243243243, "3.243243 STRK"), (0, "0 STRK")])
-def test_a_rate_is_rounded_to_a_millionth(amount_fri: int, shown: str) -> None:
-    """18 decimals of a quotient say nothing."""
-    assert format_strk(rounded(amount_fri)) == shown
+@pytest.mark.parametrize(
+    ("amount_fri", "shown"),
+    [
+        (51_568_664_123_456_789_012, "51.6 STRK"),
+        (1_234_567 * 10**15, "1230 STRK"),
+        (142_857_142_857_142_857, "0.143 STRK"),
+        (1_234_567_890_123, "0.000001 STRK"),
+        (7, "<0.000001 STRK"),
+        (-51_568_664_123_456_789_012, "-51.6 STRK"),
+        (0, "0 STRK"),
+    ],
+)
+def test_a_rate_has_three_digits(amount_fri: int, shown: str) -> None:
+    """But none beyond a millionth of a STRK: it is extrapolated."""
+    assert rate_strk(amount_fri) == shown
 
 
 @pytest.mark.parametrize(("number", "said"), [(0, "0 frames"), (1, "1 frame"), (2, "2 frames")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.padding import Padding
@@ -60,7 +61,9 @@ def print_history(history: JobHistory, now: int) -> None:
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
     for event in history.events:
-        said = Text(sentence(event)).append(f"\n{remedy(event)}" if remedy(event) else "", style="dim")
+        said = Text(sentence(event, history)).append(
+            f"\n{remedy(event)}" if remedy(event) else "", style="dim"
+        )
         grid.add_row(show.moment(event.at, now), said)
     if history.gap:
         grid.add_row("", Text(show.clean(history.gap), style="dim"))
@@ -71,7 +74,7 @@ def lines(history: JobHistory, now: int) -> list[str]:
     """A line for each event, and one more for its remedy; at last what is missing."""
     told: list[str] = []
     for event in history.events:
-        told.append(f"{show.moment(event.at, now)}  {sentence(event)}")
+        told.append(f"{show.moment(event.at, now)}  {sentence(event, history)}")
         if help_ := remedy(event):
             told.append(f"  {help_}")
     return [*told, *filter(None, [show.clean(history.gap)])]
@@ -86,8 +89,8 @@ def failure_lines(told: JobEvent | str, now: int) -> list[str]:
     return [f"{sentence(told)}, {show.moment(told.at, now)}", *filter(None, [remedy(told)])]
 
 
-def sentence(event: JobEvent) -> str:
-    """What happened, who did it, and why."""
+def sentence(event: JobEvent, history: JobHistory | None = None) -> str:
+    """What happened, who did it, and why. By its `history`, also what a sum of money is made of."""
     who = "an unknown account" if event.party == NOBODY else show.short(format_address(event.party))
     money = format_strk(event.amount_fri)
     match event.kind:
@@ -106,12 +109,31 @@ def sentence(event: JobEvent) -> str:
         case EventKind.DISPUTE_RESOLVED:
             said = f"decided by the arbiter {who}: {_VERDICTS.get(event.reason, event.reason)}"
         case EventKind.JOB_PAID:
-            said = f"paid: {money} to {who}"
+            said = f"paid: {money} to {who}{_parts(event, history)}"
         case EventKind.JOB_REFUNDED:
-            said = f"refunded: {money} back to {who}"
+            said = f"refunded: {money} back to {who}{_parts(event, history)}"
         case _:
             said = event.kind.value
     return show.clean(said)
+
+
+def _parts(event: JobEvent, history: JobHistory | None) -> str:
+    """Of a payment or a refund: the reward, and bonds with it. Empty without a bond, or if not known."""
+    before = history.events if history is not None else ()
+    reward_fri = _last_fri(before, EventKind.ORDER_CREATED)
+    own, other = EventKind.JOB_CLAIMED, EventKind.RESULT_DISPUTED
+    if event.kind is EventKind.JOB_REFUNDED:
+        own, other = other, own
+    bond_fri, other_fri = _last_fri(before, own), _last_fri(before, other)
+    more_fri = event.amount_fri - reward_fri
+    if not reward_fri or not bond_fri or more_fri not in (bond_fri, bond_fri + other_fri):
+        return ""
+    won = f", and {format_strk(other_fri)} the bond of the other side" if more_fri > bond_fri else ""
+    return f"; {format_strk(reward_fri)} is the reward, {format_strk(bond_fri)} its own bond, returned{won}"
+
+
+def _last_fri(events: Sequence[JobEvent], kind: EventKind) -> int:
+    return next((event.amount_fri for event in reversed(events) if event.kind is kind), 0)
 
 
 def remedy(event: JobEvent) -> str:

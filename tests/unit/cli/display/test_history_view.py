@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -41,6 +42,27 @@ def test_every_event_of_a_job_has_a_sentence(kind: EventKind) -> None:
     said = history_view.sentence(event(kind))
     assert "0xb" in said
     assert kind.value not in said
+
+
+STRK = 10**18
+MADE = {EventKind.ORDER_CREATED: 50, EventKind.JOB_CLAIMED: 10, EventKind.RESULT_DISPUTED: 10}
+RETURNED = "50 STRK is the reward, 10 STRK its own bond, returned"
+
+
+@pytest.mark.parametrize(
+    ("kind", "paid", "told"),
+    [
+        (EventKind.JOB_PAID, 60, f"60 STRK to 0xb; {RETURNED}"),
+        (EventKind.JOB_PAID, 70, f"70 STRK to 0xb; {RETURNED}, and 10 STRK the bond of the other side"),
+        (EventKind.JOB_PAID, 50, "50 STRK to 0xb"),
+        (EventKind.JOB_REFUNDED, 60, f"60 STRK back to 0xb; {RETURNED}"),
+    ],
+)
+def test_a_sum_is_told_with_its_parts(kind: EventKind, paid: int, told: str) -> None:
+    """Of the bonds that came back, and of one that was won."""
+    made = [replace(event(one), amount_fri=fri * STRK) for one, fri in MADE.items()]
+    last = replace(event(kind), amount_fri=paid * STRK)
+    assert history_view.lines(JobHistory(events=(*made, last)), NOON)[-1].endswith(told)
 
 
 def test_the_remedy_follows_its_event() -> None:
