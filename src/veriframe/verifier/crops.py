@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from veriframe import disk
 from veriframe.assets import Asset
-from veriframe.model.bundle.chunks import TILE_BORDER_PIXELS, with_border
+from veriframe.model.bundle.chunks import TILE_BORDER_PIXELS, whole_region, with_border
 from veriframe.model.rendering.frames import ImageFormat, Region, RenderTask, frame_file, proof_file
 from veriframe.model.verification.rule import STOP_EARLY
 from veriframe.model.verification.tiles import TileGrid
@@ -66,6 +66,12 @@ class _Part:
     wanted: Region
     shown: Region
 
+    @property
+    def name(self) -> str:
+        """That of the folder with what is rendered for it."""
+        shown = self.shown
+        return f"{shown.left}-{shown.top}-{shown.width}-{shown.height}"
+
 
 @dataclass(slots=True, kw_only=True)
 class Sessions:
@@ -107,7 +113,8 @@ class Sessions:
 class Crops:
     """Renders parts of the frames of one task, below `folder`. `size` is the whole picture's, in pixels.
 
-    `has_guides`: what the denoiser gets is taken, too.
+    `has_guides`: what the denoiser gets is taken, too. `are_of_whole`: whole frames are rendered, and the
+    parts cut from them.
 
     Methods raise `RenderFailed`, `HostUnavailable`.
     """
@@ -117,6 +124,7 @@ class Crops:
     size: tuple[int, int]
     folder: Path
     has_guides: bool = False
+    are_of_whole: bool = False
     made: int = 0
 
     async def render(
@@ -148,8 +156,9 @@ class Crops:
         await asyncio.to_thread(out.mkdir)
         try:
             async with self._session(way) as session:
-                for place, part in enumerate(parts):
-                    await self._render(session, frame, part.shown, out / str(place), way)
+                for part in parts:
+                    if not (place := out / part.name).exists():
+                        await self._render(session, frame, part.shown, place, way)
                     on_part()
             return await self._decode(frame, parts, out)
         finally:
@@ -177,19 +186,19 @@ class Crops:
 
     def _shown(self, region: Region, border: int) -> Region:
         """What is rendered: adaptive sampling and denoising look at a tile's neighbours."""
-        is_whole = (region.width, region.height) == self.size
-        return region if is_whole else with_border(region, self.size, border)
+        whole = whole_region(self.size)
+        return whole if self.are_of_whole or region == whole else with_border(region, self.size, border)
 
     async def _decode(self, frame: int, parts: Sequence[_Part], out: Path) -> Sequence[Crop]:
         pictures = [
             Cut(
-                file=out / str(place) / frame_file(frame, self.task.format),
+                file=out / part.name / frame_file(frame, self.task.format),
                 kind=KINDS[self.task.format],
                 shown=part.shown,
                 wanted=part.wanted,
                 size=self.size,
             )
-            for place, part in enumerate(parts)
+            for part in parts
         ]
         proofs = [
             replace(cut, file=cut.file.with_name(proof_file(frame)), kind=CutKind.RAW_PROOF)

@@ -15,6 +15,7 @@ from veriframe.model.bundle.misfit import misfit
 from veriframe.model.registry.job import Job
 from veriframe.model.rendering.frames import ImageFormat, Region, RenderTask
 from veriframe.model.rendering.scene import SceneInspection
+from veriframe.model.text import some_names
 from veriframe.model.verification.tiles import TileGrid
 from veriframe.ports.renderer import Cut, CutKind, CutSamples, Renderer
 from veriframe.verifier import channels
@@ -74,6 +75,10 @@ class Result:
             notes.append("The bundle asks for no proof, so that only the delivered picture was compared.")
         if why := self._whole_because:
             notes.append(f"Whole frames were rendered again, since {why}.")
+        if seen := self.opened.inspected.inspection.sees_region:
+            notes.append(
+                f"Tiles were cut from whole frames, since {some_names(seen)} may see which part is rendered."
+            )
         return tuple(notes)
 
     def steps(self, tiles: int) -> int:

@@ -178,6 +178,7 @@ class Verifier:
                 size=opened.size,
                 folder=result.evidence.folder,
                 has_guides=traits.denoises and result.task.has_proof and not traits.whole_because,
+                are_of_whole=bool(opened.inspected.inspection.sees_region),
             )
             judging = Judging(frame=number, size=opened.size, crops=crops, has_two_kernels=has_two_kernels)
             check = FrameCheck(traits=traits, judging=judging, renderer=self.renderer, on_tile=on_tile)

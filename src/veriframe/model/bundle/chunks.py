@@ -54,6 +54,8 @@ def check_split(bundle: Bundle, inspection: SceneInspection) -> None:
         why = f"only Cycles renders tiles, and {printable(inspection.engine)} renders the scene"
     elif inspection.changed_later:
         why = f"{some_names(inspection.changed_later)} works on the whole picture"
+    elif inspection.sees_region:
+        why = f"{some_names(inspection.sees_region)} may see which part is rendered"
     elif len(inspection.view_layers) > 1:
         why = f"it has several view layers, {some_names(inspection.view_layers)}: name one as view_layer"
     if why:

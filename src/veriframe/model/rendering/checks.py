@@ -252,6 +252,7 @@ class _Report(_Checked):
     denoised_layers: _Texts
     ignored: _Texts
     changed_later: _Texts
+    sees_region: _Texts
     varied: _Texts
     color_depth: _Count
     seed: Annotated[int, Field(ge=-(2**31), lt=2**31)] | None
@@ -285,6 +286,7 @@ class _Report(_Checked):
             denoised_layers=tuple(self.denoised_layers),
             ignored=tuple(self.ignored),
             changed_later=tuple(self.changed_later),
+            sees_region=tuple(self.sees_region),
             varied=tuple(self.varied),
             color_depth=self.color_depth,
             seed=self.seed,

@@ -55,7 +55,8 @@ class SceneInspection:
     `unlit`: nothing gives light, so that the picture must be black. `cameras` and `all_view_layers` are all
     that the scene has; `view_layers` are those that it renders, `denoised_layers` those that Cycles denoises.
     `ignored` lists settings that change the picture and are turned off for a render, `changed_later` what
-    makes another picture of the engine's, such as Compositing.
+    makes another picture of the engine's, such as Compositing. `sees_region` lists what may see which part of
+    a picture is rendered, so that a part may render otherwise than the whole.
     `varied` are those of `resolution` and `samples` that change with the frame or the view layer.
     `color_depth` is what the scene sets for its own format, in bits a channel.
     `seed` is that of Cycles, None if it is animated or another engine renders. `path_guiding`: Cycles learns
@@ -87,6 +88,7 @@ class SceneInspection:
     denoised_layers: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     changed_later: tuple[str, ...] = ()
+    sees_region: tuple[str, ...] = ()
     varied: tuple[str, ...] = ()
     color_depth: int = 8
     seed: int | None = None

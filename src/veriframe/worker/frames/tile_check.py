@@ -20,6 +20,7 @@ from veriframe.model.attempt.lease import decoding_seconds
 from veriframe.model.attempt.pace import Pace
 from veriframe.model.bundle.chunks import parts
 from veriframe.model.rendering.frames import RenderTask, proof_file, tiles_file
+from veriframe.model.text import some_names
 from veriframe.model.verification.tiles import TileGrid
 from veriframe.ports.renderer import Cut, CutKind, RenderSession
 from veriframe.threads import run_uninterrupted
@@ -90,6 +91,8 @@ class _Drawn:
             return "the worker was restarted since the scene was inspected"
         if known.inspection.path_guiding or "Freestyle" in known.inspection.changed_later:
             return "with path guiding or Freestyle, a part of a picture differs if it is rendered alone"
+        if known.inspection.sees_region:
+            return f"{some_names(known.inspection.sees_region)} may see which part is rendered"
         if left < MARGIN * (needed := self._seconds(context)):
             return f"it may take {needed:.0f} s, and the lease leaves {max(0.0, left):.0f} s"
         return ""

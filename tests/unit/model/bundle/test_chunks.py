@@ -92,11 +92,12 @@ def test_an_order_has_a_job_for_each_part() -> None:
     [
         ({"engine": "BLENDER_WORKBENCH"}, "only Cycles"),
         ({"changed_later": ("Compositing",)}, "Compositing"),
+        ({"sees_region": ("driver of Light energy",)}, "driver of Light energy” may see"),
         ({"view_layers": ("one", "two")}, "several view layers"),
     ],
 )
 def test_a_still_whose_tiles_are_not_its_picture_is_not_split(changes: dict[str, Any], why: str) -> None:
-    """fault_208: told before it is posted, and refused before it is claimed."""
+    """fault_208, fault_334: told before it is posted, and refused before it is claimed."""
     split = Bundle(scene="a.blend", blender="4.5", split=Split(columns=2, rows=1))
     check_split(split, INSPECTION)
     with pytest.raises(JobRejected, match=why) as refused:

@@ -168,14 +168,22 @@ async def test_without_time_it_is_left_out(bench: Bench) -> None:
 
 
 async def test_what_cannot_be_compared_is_not(bench: Bench) -> None:
-    """Path guiding, Freestyle, a result without proofs, and a worker whose owner has turned it off."""
+    """fault_334: path guiding, Freestyle, sight of the region; no proofs; a worker that checks no tiles."""
     moody(bench).colour = (0, 0, 0)
     assert (await delivered(bench, proof_tiles=0)).stage is Stage.SUBMITTED
     own = bench.script.inspection
-    for most, more in ((1, {"path_guiding": True}), (2, {"changed_later": ("Freestyle",)})):
-        bench.script.inspection = replace(own, **more)
-        assert (await delivered(bench, proof_tiles=most)).stage is Stage.SUBMITTED
+    unlike: list[dict[str, Any]] = [
+        {"path_guiding": True},
+        {"changed_later": ("Freestyle",)},
+        {"sees_region": ("driver of Light energy",)},
+    ]
+    with capture_logs() as logs:
+        for most, more in enumerate(unlike, start=1):
+            bench.script.inspection = replace(own, **more)
+            assert (await delivered(bench, proof_tiles=most)).stage is Stage.SUBMITTED
+    reasons = [entry["reason"] for entry in logs if entry["event"] == "tile_not_checked"]
+    assert ["“driver of Light energy” may see" in reason for reason in reasons] == [False, False, True]
     bench.script.inspection = own
     bench.context.checks_tile = False
-    assert (await delivered(bench, proof_tiles=3)).stage is Stage.SUBMITTED
+    assert (await delivered(bench, proof_tiles=4)).stage is Stage.SUBMITTED
     assert moody(bench).regions == []

@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import bpy
+from blocks import all_trees, animated_blocks  # type: ignore[import-not-found]
 from differences import changed_later, ignored, unrepeatable, varied  # type: ignore[import-not-found]
 from lighting import is_unlit  # type: ignore[import-not-found]
+from region_sight import sees_region  # type: ignore[import-not-found]
 
 MOST = 200
 """Entries in one list; of a longer one, the first are reported."""
@@ -108,15 +110,6 @@ def entry(kind: str, block: Any, path: str, used: bool | None = None) -> dict[st
     return {"kind": kind, "name": block.name, "path": path, "used": real_users > 0 if used is None else used}
 
 
-def all_trees() -> Iterator[Any]:
-    """Every node tree: groups, and those inside materials, worlds, lights, scenes and line styles."""
-    yield from bpy.data.node_groups
-    for name in ("materials", "worlds", "lights", "scenes", "textures", "linestyles"):
-        for block in getattr(bpy.data, name, ()):
-            if getattr(block, "node_tree", None):
-                yield block.node_tree
-
-
 def scripts() -> Iterator[str]:
     """Everything with code: registered texts, drivers, Freestyle style modules, OSL."""
     for text in bpy.data.texts:
@@ -134,30 +127,6 @@ def scripts() -> Iterator[str]:
         for node in tree.nodes:
             if node.bl_idname == "ShaderNodeScript":
                 yield f"OSL node {node.name} in {tree.name}"
-
-
-def animated_blocks() -> Iterator[Any]:
-    """Every data-block with animation data of its own."""
-    for name in (
-        "objects",
-        "materials",
-        "worlds",
-        "lights",
-        "cameras",
-        "scenes",
-        "shape_keys",
-        "node_groups",
-        "meshes",
-        "curves",
-        "armatures",
-        "particles",
-    ):
-        for block in getattr(bpy.data, name, ()):
-            if getattr(block, "animation_data", None):
-                yield block
-    for tree in all_trees():
-        if tree.animation_data:
-            yield tree
 
 
 def risky() -> Iterator[str]:
@@ -222,6 +191,7 @@ def facts() -> dict[str, Any]:
         "denoised_layers": ask(lambda: denoised_layers(scene), []),
         "ignored": some(ignored),
         "changed_later": some(lambda: changed_later(scene)),
+        "sees_region": some(sees_region),
         "varied": some(lambda: varied(scene)),
         "color_depth": ask(lambda: int(render.image_settings.color_depth), 8),
     }

@@ -8,6 +8,7 @@ A task is `{"frames": [1], "format": "PNG", "percent": 100, "samples": null, "re
 
 from __future__ import annotations
 
+import struct
 import time
 from typing import Any
 
@@ -179,16 +180,22 @@ class Studio:
         self.settings.put(render, "resolution_percentage", percent)
         scale = render.resolution_percentage
         width, height = render.resolution_x * scale // 100, render.resolution_y * scale // 100
-        render.use_border = render.use_crop_to_border = task["region"] is not None
         if task["region"] is None:
+            render.use_border = render.use_crop_to_border = False
             return width, height
         left, top, across, down = task["region"]
         if not (0 <= left < left + across <= width and 0 <= top < top + down <= height):
             raise ValueError("the region is outside the picture")
         # Fractions of the picture, which Blender rounds down to pixels; its first row is the lowest one.
-        render.border_min_x, render.border_max_x = border(left, width), border(left + across, width)
-        render.border_min_y = border(height - top - down, height)
-        render.border_max_y = border(height - top, height)
+        for name, value in {
+            "use_border": True,
+            "use_crop_to_border": True,
+            "border_min_x": border(left, width),
+            "border_max_x": border(left + across, width),
+            "border_min_y": border(height - top - down, height),
+            "border_max_y": border(height - top, height),
+        }.items():
+            self.settings.put(render, name, value)
         return across, down
 
 
@@ -198,5 +205,6 @@ def denoises(scene: bpy.types.Scene) -> bool:
 
 
 def border(pixel: int, pixels: int) -> float:
-    """A fraction that Blender rounds down to this pixel."""
-    return min(1.0, (pixel + 0.5) / pixels)
+    """A fraction, as Blender keeps it, that it rounds down to this pixel."""
+    (kept,) = struct.unpack("f", struct.pack("f", min(1.0, (pixel + 0.5) / pixels)))
+    return float(kept)

@@ -12,6 +12,7 @@ from typing import Any
 
 import bpy
 from differences import changed_later  # type: ignore[import-not-found]
+from region_sight import sees_region  # type: ignore[import-not-found]
 
 DEPTHS = {"PNG": ("8", "16"), "OPEN_EXR": ("16", "32"), "OPEN_EXR_MULTILAYER": ("16", "32")}
 """The colour depths of each format, as Blender writes them; the scene's own is kept if it is one of them."""
@@ -177,6 +178,8 @@ class Settings:
         if task["is_denoised_later"]:
             if any(changed_later(self.scene)):
                 raise ValueError("a still whose compositor or Freestyle changes it cannot be split")
+            if any(sees_region()):
+                raise ValueError("a still that may see which part of it is rendered cannot be split")
             if len(self.used_layers()) > 1:
                 raise ValueError("a still of several view layers cannot be split; name one as view_layer")
             self.put(self.scene.cycles, "use_denoising", False)
