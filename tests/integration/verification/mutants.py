@@ -101,8 +101,8 @@ MUTANTS = (
     Mutant(
         "what is withheld is asked for once",
         EVIDENCE,
-        "range(self.retries.tries - 1, -1, -1)",
-        "range(1)",
+        "if number == self.retries.tries or",
+        "if number == 1 or",
         "a withheld list of tiles",
     ),
     Mutant(
