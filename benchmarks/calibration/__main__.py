@@ -35,6 +35,9 @@ def main() -> None:
     parser.add_argument("--qemu", type=Path, help="qemu-x86_64 of QEMU 10; emulates processors")
     parser.add_argument("--scenes", default="", help="only these, joined by commas")
     parser.add_argument("--samples", default="", help="only these numbers, joined by commas")
+    parser.add_argument(
+        "--keep", action="store_true", help="keep earlier figures of what is not rendered here"
+    )
     parser.add_argument("--second-place", action="store_true", help="a second crop of each scene")
     given = parser.parse_args()
     if not given.figures:
@@ -42,6 +45,8 @@ def main() -> None:
             _render(case_list, machines, given)
     everything = [*cases(small=True, second_place=False), *cases(small=False, second_place=True)]
     found = figures.measure(everything, RENDERED)
+    if given.keep:
+        found = figures.with_earlier(found, figures.read())
     figures.write(found)
     table.write(found)
 

@@ -127,6 +127,12 @@ def _pixels(file: Path) -> NDArray[np.float32]:
     return np.asarray(channels["RGBA"].pixels, dtype=np.float32)
 
 
+def with_earlier(found: Sequence[Figure], earlier: Sequence[Figure]) -> list[Figure]:
+    """The figures that were found, and the earlier ones of crops and ways that are not among them."""
+    by_crop = {(one.scene, one.place, one.samples, one.adaptive, one.way): one for one in (*earlier, *found)}
+    return list(by_crop.values())
+
+
 def write(found: Sequence[Figure]) -> None:
     """Keep the figures, one a line."""
     lines = ",\n".join(json.dumps(asdict(one), ensure_ascii=False) for one in found)
