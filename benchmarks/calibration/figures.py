@@ -45,13 +45,15 @@ class Figure:
     gross: tuple[float, float]
     honest_gross: tuple[float, float]
     answer: str
+    grain: float = 1.0
+    honest_grain: float = 1.0
 
     @property
     def differences(self) -> tuple[Differences, Differences, Differences]:
         """What the rule sees: A−W, A−S, A−E."""
         return (
-            Differences(self.quantiles, self.outliers, self.gross, self.pixels),
-            Differences(self.honest, self.honest_outliers, self.honest_gross, self.pixels),
+            Differences(self.quantiles, self.outliers, self.gross, self.pixels, self.grain),
+            Differences(self.honest, self.honest_outliers, self.honest_gross, self.pixels, self.honest_grain),
             Differences(self.early, self.early_outliers, pixels=self.pixels),
         )
 
@@ -104,6 +106,8 @@ def _figure(case: Case, way: Way, pictures: Sequence[NDArray[np.float32]]) -> Fi
         gross=_both_short(worker.gross),
         honest_gross=_both_short(honest.gross),
         answer=rule.judge(*seen).value,
+        grain=_short(worker.grain),
+        honest_grain=_short(honest.grain),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from veriframe.verifier.crops import Samples
 
 SMALL = 1e-3
 """Added below the fraction, so that differences of dark pixels are not divided by nothing."""
+
+NO_GRAIN = 1e-8
+"""Added to the grain of every tile, so that none of a plain one is divided by nothing."""
 
 QUANTILES = (0.25, 0.5, 0.75)
 
@@ -76,7 +79,27 @@ def judged(
     active = (apart > 0) | (rounded > 0) | (stopped > 0)
     bound = max(ROUNDING, float(np.median(stopped[active]))) if active.any() else ROUNDING
     honest = differences(rounded, bound, SLACK, active)
-    return differences(apart, bound, 0.0, active), honest, differences(stopped, bound, 0.0, active)
+    worker, early_stop = differences(apart, bound, 0.0, active), differences(stopped, bound, 0.0, active)
+    if step:
+        # Quantisation and dithering have a grain of their own.
+        return worker, honest, early_stop
+    own = grain(ours)
+    judged_ones = ((worker, theirs), (honest, other), (early_stop, early))
+    a, b, c = (replace(one, grain=float(f"{grain(pixels) / own:.6g}")) for one, pixels in judged_ones)
+    return a, b, c
+
+
+def grain(samples: Samples) -> float:
+    """How much pixels differ from the mean of their four neighbours: the mean of the squares, over 0.
+
+    Relative to that mean, and at most 1, so that a single bright pixel weighs no more than a dark one.
+    """
+    inner = np.nan_to_num(samples, nan=0.0, posinf=1e18, neginf=-1e18).astype(np.float64)
+    if min(inner.shape[:2]) < 3:
+        return 1.0
+    around = (inner[:-2, 1:-1] + inner[2:, 1:-1] + inner[1:-1, :-2] + inner[1:-1, 2:]) / 4
+    apart = np.abs(inner[1:-1, 1:-1] - around) / (np.abs(around) + SMALL)
+    return float((np.minimum(apart, 1) ** 2).mean()) + NO_GRAIN
 
 
 def most_apart(ours: Samples, theirs: Samples) -> float:

@@ -200,7 +200,8 @@ def _rows(found: TileFinding) -> tuple[_Row, ...]:
         _Row(name, tuple(_number(one.quantiles[place]) for one in judged))
         for place, name in enumerate(("a quarter below", "median", "three quarters below"))
     ]
-    return (*quantiles, _Row("far off", tuple(f"{100 * one.outliers:.3g} %" for one in judged)))
+    far_off = _Row("far off", tuple(f"{100 * one.outliers:.3g} %" for one in judged))
+    return (*quantiles, far_off, _Row("grain", tuple(f"{one.grain:.3g}" for one in judged)))
 
 
 def _number(value: float) -> str:

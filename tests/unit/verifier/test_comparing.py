@@ -139,6 +139,22 @@ def test_a_few_pixels_together_are_not_the_same() -> None:
     assert not found.are_same
 
 
+def test_grain_grows_with_noise_and_not_with_brightness() -> None:
+    """Half the samples have twice the variance; twice the light has the same."""
+    noise = RANDOM.normal(0, 0.05, (64, 64, 3)).astype(np.float32)
+    ours = np.float32(0.5) + noise
+    own = comparing.grain(ours)
+    assert comparing.grain(2 * ours) == pytest.approx(own, rel=0.02)
+    assert comparing.grain(np.float32(0.5) + np.float32(2**0.5) * noise) == pytest.approx(2 * own, rel=0.05)
+    assert comparing.grain(tile()) < own / 1000
+    assert comparing.grain(np.ones((2, 64, 3), np.float32)) == 1.0
+    assert comparing.grain(tile(np.nan)) == comparing.grain(tile(0.0))
+    judged = comparing.judged(ours, ours, ours, np.float32(0.5) + 2 * noise)
+    assert judged[0].grain == pytest.approx(4, rel=0.1)
+    assert judged[1].grain == 1
+    assert comparing.judged(ours, ours, ours, ours + noise, 0.01)[0].grain == 1
+
+
 def test_dithering_is_not_a_shade() -> None:
     """Patterns of up to two levels of 8 bits look alike, however many pixels differ; a shade does not."""
     ours = np.full((64, 61, 3), 100 / 255, dtype=np.float32)

@@ -67,6 +67,26 @@ def test_few_grossly_wrong_pixels_are_rejected() -> None:
     assert judge(parted, honest, same(1e-2)) is Answer.ACCEPTED
 
 
+def grainy(grain: float, pixels: int = 4096) -> Differences:
+    """As far apart as another kernel's, and so much grainier."""
+    return Differences((0.1, 0.2, 0.3), 0.9, (0.7, 0.05), pixels, grain)
+
+
+def test_half_the_samples_of_fur_are_grainier() -> None:
+    """fault_340: measured; every other difference is what rounding makes of it."""
+    honest, early = grainy(1.05), same(0.03)
+    assert judge(grainy(1.58), honest, early) is Answer.REJECTED
+    assert judge(grainy(1.28), grainy(1.02), early) is Answer.REJECTED
+    assert judge(grainy(1.12), grainy(1.02), early) is Answer.BETWEEN
+    for fine in (0.96, 1.05, 1.1):
+        assert judge(grainy(fine), honest, early) is Answer.ACCEPTED
+
+
+def test_few_pixels_are_grainy_by_chance() -> None:
+    """A tile at the edge of a picture may have 64."""
+    assert judge(grainy(1.19, 64), grainy(1.0, 64), same(0.03)) is Answer.ACCEPTED
+
+
 def test_single_pixels_of_a_small_tile_are_not_gross() -> None:
     """A tile at the edge may have 64 pixels, of which one is a large share."""
     small = Differences((0.0, 0.0, 0.0), 0.0, (1 / 64, 1 / 64), 64)
