@@ -86,6 +86,14 @@ async def test_what_cannot_see_it_is_not_named(studio: Studio) -> None:
     assert found.sees_region == ()
 
 
+async def test_what_reads_the_threads_does_not_repeat(studio: Studio) -> None:
+    """fault_341: each machine has another number of them, and none may be called a cheat for it."""
+    change = _HELPERS + "drive(cube, 'pass_index', 'render.threads')"
+    found = await studio.inspect(studio.scene(change))
+    assert found.unrepeatable == ("driver of Cube pass_index, which reads how many threads render",)
+    assert (await studio.inspect(studio.scene(_HELPERS + _BLIND))).unrepeatable == ()
+
+
 _DARK = (
     "power = scene.objects['Light'].data.driver_add('energy').driver; power.type = 'SCRIPTED';"
     "seen = power.variables.new(); seen.targets[0].id_type = 'SCENE'; seen.targets[0].id = scene;"

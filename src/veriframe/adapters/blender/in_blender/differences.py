@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import bpy
+from region_sight import readers, tells_machine  # type: ignore[import-not-found]
 
 IGNORED = {"use_border": "Render Region", "use_multiview": "Stereoscopy", "use_stamp": "Burn Into Image"}
 """Settings of `RenderSettings` that `render_frames.py` turns off, by the names that Blender shows."""
@@ -58,6 +59,8 @@ def unrepeatable() -> Iterator[str]:
     scene = bpy.context.scene
     if scene.render.engine == "CYCLES" and scene.cycles.time_limit > 0:
         yield f"a time limit of {scene.cycles.time_limit:g} s for sampling"
+    for name in readers(tells_machine):
+        yield f"{name}, which reads how many threads render"
     for item in scene.objects:
         for modifier in item.modifiers:
             if modifier.show_render:

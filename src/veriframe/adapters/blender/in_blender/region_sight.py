@@ -7,7 +7,7 @@ A verifier renders tiles by themselves. Whatever sees that can make a tile diffe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import bpy
@@ -30,19 +30,31 @@ def sees_region() -> Iterator[str]:
 
 def seeing() -> Iterator[str]:
     """The same, as far as the data can be read."""
-    for block in animated_blocks():
-        for curve in block.animation_data.drivers:
-            if any(may_tell(path) for path in read_paths(curve.driver)):
-                yield f"driver of {block.name} {curve.data_path}"
+    yield from readers(may_tell)
     for tree in all_trees():
         for node in tree.nodes:
             if node.bl_idname == "ShaderNodeScript":  # OSL asks the renderer for the picture's size
                 yield f"OSL node {node.name} in {tree.name}"
-            elif any(may_tell(getattr(node, name, "")) for name in NAMES):
-                yield f"{node.bl_label} node {node.name} in {tree.name}"
     for camera in bpy.data.cameras:
         if camera.type == "CUSTOM":
             yield f"OSL camera {camera.name}"
+
+
+def readers(is_read: Callable[[str], bool]) -> Iterator[str]:
+    """Drivers, and nodes of attributes, that read such a path."""
+    for block in animated_blocks():
+        for curve in block.animation_data.drivers:
+            if any(is_read(path) for path in read_paths(curve.driver)):
+                yield f"driver of {block.name} {curve.data_path}"
+    for tree in all_trees():
+        for node in tree.nodes:
+            if any(is_read(getattr(node, name, "")) for name in NAMES):
+                yield f"{node.bl_label} node {node.name} in {tree.name}"
+
+
+def tells_machine(path: str) -> bool:
+    """Whether a path leads to a setting that each machine has of its own: how many threads render."""
+    return "threads" in path.lower()
 
 
 def read_paths(driver: Any) -> Iterator[str]:
