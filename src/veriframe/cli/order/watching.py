@@ -103,7 +103,8 @@ def watch(
         if blender is None:
             last = context.follow(follower.follow(polls))
         else:
-            last = context.follow(_reviewed(number, follower, polls, orders, creator, blender, wanted))
+            with running.told_when_stopped():
+                last = context.follow(_reviewed(number, follower, polls, orders, creator, blender, wanted))
         for line in facts.before_arbiter(last) if last is not None else ():
             view.say(line)
     if last is not None and last.count(ChunkState.REFUNDED, ChunkState.EXPIRED):

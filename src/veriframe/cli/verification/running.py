@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +43,7 @@ EXIT_CODES = {
 """The exit code of each conclusion; of several jobs, that of the worst. Only if all others are right, that of
 the first job that could not be verified."""
 
+STOPPED = "Stopped. What was concluded is noted, the rest is not verified yet."
 LINE_SECONDS = 10.0
 JSON_NAME, PAGE_NAME = "verification.json", "verification.html"
 COLOURS = {
@@ -89,10 +90,16 @@ def verify_jobs(orders: Orders, numbers: Sequence[int], request: Request, output
     wanted = chosen(orders, numbers, request.frames, outcomes)
     if not wanted:
         outcomes.end()
+
+    def on_found(finding: JobFinding) -> None:
+        _note(orders.notes, request, finding)
+        if not output.as_json:
+            tell(finding, is_named=bool(request.frames))
+
     blender = renderer()
-    with _progress() as watching:
+    with _progress() as watching, told_when_stopped(is_noted=not request.frames):
         verifier = build_verifier(context.current().settings, jobs.registry, jobs.store, blender, watching)
-        found = context.run(_verify(verifier, wanted, request, output, watching, outcomes))
+        found = context.run(_verify(verifier, wanted, request, watching, outcomes, on_found))
     if not found:
         outcomes.end()
     if request.frames:
@@ -101,7 +108,6 @@ def verify_jobs(orders: Orders, numbers: Sequence[int], request: Request, output
     findings = [one.finding for one in verified]
     report = None if output.folder is None else output.folder / JSON_NAME
     for status, one in found:
-        _note(orders.notes, request, one.finding)
         if next_step := advice(status, one.finding.conclusion, jobs.account, report):
             show.err.print(f"Job {status.job.id}: {show.clean(next_step)}", markup=False, soft_wrap=True)
     content = write_report(findings)
@@ -149,9 +155,9 @@ async def _verify(
     verifier: Verifier,
     jobs: Sequence[JobStatus],
     request: Request,
-    output: Output,
     watching: _Watching,
     outcomes: Outcomes,
+    on_found: Callable[[JobFinding], None],
 ) -> list[tuple[JobStatus, Verified]]:
     found = list[tuple[JobStatus, Verified]]()
     async with verifier:
@@ -159,9 +165,19 @@ async def _verify(
             with outcomes.of(job_id=status.job.id):
                 watching.begin(status.job.id)
                 found.append((status, await verifier.verify(status.job, request)))
-                if not output.as_json:
-                    tell(found[-1][1].finding, is_named=bool(request.frames))
+                on_found(found[-1][1].finding)
     return found
+
+
+@contextmanager
+def told_when_stopped(*, is_noted: bool = True) -> Iterator[None]:
+    """Say after Ctrl-C what is kept."""
+    try:
+        yield
+    except typer.Exit as stopped:
+        if is_noted and stopped.exit_code == context.INTERRUPTED:
+            show.err.print(STOPPED, markup=False, soft_wrap=True)
+        raise
 
 
 def tell(finding: JobFinding, *, is_named: bool) -> None:
