@@ -90,3 +90,13 @@ def rewrite(result: dict[str, bytes], manifest: dict[str, object]) -> None:
 
     value = _Manifest.model_validate_json(json.dumps(manifest)).value()
     result["manifest.json"] = write_manifest(replace(value, root=root_of(value.frames)))
+
+
+def posing_as(bench: Bench, job: Job, files: Mapping[str, bytes]) -> Job:
+    """The job as if its worker had submitted another job's folder, whose manifest names this one."""
+    posing, right = dict(files), json.loads(bench.store.folders[job.result_cid]["manifest.json"])
+    manifest = json.loads(posing["manifest.json"])
+    for name in ("settings", "job", "order", "part", "asset"):
+        manifest[name] = right[name]
+    rewrite(posing, manifest)
+    return with_result(bench, job, posing)
