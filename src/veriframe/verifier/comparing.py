@@ -159,7 +159,7 @@ class Looks:
 
 
 def looks(ours: Samples, theirs: Samples, *, is_radiance: bool = False) -> Looks:
-    """Compare what people look at: display values, or radiance x as x / (1 + |x|), exposed by ours."""
+    """Compare what people look at: display values, or radiance exposed by ours, compressed beyond 1."""
     if ours.shape != theirs.shape:
         return Looks(1, 1, 1, 1, 1)
     if is_radiance:
@@ -185,11 +185,9 @@ def display_difference(ours: Samples, theirs: Samples) -> NDArray[np.float32]:
 
 
 def _display_difference(ours: Samples, theirs: Samples) -> Samples:
-    """The signed difference of each value, as people see it. Where one has no number, it is 1."""
-    is_display = max(_largest(ours), _largest(theirs)) <= 1
-    a, b = (ours, theirs) if is_display else (_compressed(ours), _compressed(theirs))
-    with np.errstate(invalid="ignore"):
-        apart = a - b
+    """The signed difference of each value, as people see it. Where only one has no number, it is 1."""
+    a, b = _compressed(ours), _compressed(theirs)
+    apart = a - b
     apart[np.isnan(a) & np.isnan(b)] = 0
     apart[~np.isfinite(apart)] = 1
     return apart
@@ -215,13 +213,12 @@ def _are_far_apart(ours: Samples, theirs: Samples) -> NDArray[np.bool_]:
     return found
 
 
-def _largest(samples: Samples) -> float:
-    return float(np.max(np.abs(np.nan_to_num(samples)), initial=0))
-
-
 def _compressed(samples: Samples) -> Samples:
-    with np.errstate(invalid="ignore"):
-        found: Samples = samples / (1 + np.abs(samples))
-    found[np.isposinf(samples)] = 1
-    found[np.isneginf(samples)] = -1
+    """What a display can show, as it is; brighter light x as 2 - 1 / x, which is 2 at most.
+
+    One curve for all pixels: what a worker does to one must not change how another is looked at.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        beyond = np.sign(samples) * (2 - 1 / np.abs(samples))
+    found: Samples = np.where(np.abs(samples) > BRIGHT, beyond, samples)
     return found

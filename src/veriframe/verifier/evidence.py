@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -69,7 +70,7 @@ class Evidence:
 
     Methods raise `StoreUnavailable`, and `ValidationFailed`: `WITHHELD` for what nobody provides, another
     code for what is not what it must be. `fetched_bytes` counts what came. `on_wait` hears what it waits for
-    before a part is asked for again.
+    before a part is asked for again. All waiting is done within a `waiting`.
     """
 
     store: ContentStore
@@ -78,6 +79,7 @@ class Evidence:
     retries: Retries = field(default_factory=Retries)
     fetched_bytes: int = 0
     on_wait: Callable[[str], None] = _ignore_wait
+    waiting: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
     _late_seconds: float = field(default=0.0, init=False)
     _on_bytes: Callable[[], None] = field(default=_ignore, init=False)
 
@@ -147,6 +149,11 @@ class Evidence:
 
     async def _ask(self, fetch: Callable[[], Awaitable[T]], path: str, size_bytes: int) -> T:
         """Ask for a part of at most this size, several times if nobody has it or it comes too slowly."""
+        async with self.waiting():
+            return await self._asked(fetch, path, size_bytes)
+
+    async def _asked(self, fetch: Callable[[], Awaitable[T]], path: str, size_bytes: int) -> T:
+        """The same. What it waits for its turn afterwards does not count as late."""
         began, before = _now(), self.fetched_bytes
 
         def usual_end() -> float:

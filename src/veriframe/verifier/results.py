@@ -15,6 +15,7 @@ from veriframe.model.bundle.misfit import misfit
 from veriframe.model.registry.job import Job
 from veriframe.model.rendering.frames import ImageFormat, Region, RenderTask
 from veriframe.model.rendering.scene import SceneInspection
+from veriframe.model.rendering.sizes import PROOF_CHANNELS
 from veriframe.model.text import some_names
 from veriframe.model.verification.tiles import TileGrid
 from veriframe.ports.renderer import Cut, CutKind, CutSamples, Renderer
@@ -27,9 +28,6 @@ from veriframe.verifier.values import Delivered, Traits
 
 DEFAULT_TILES = 4
 """Tiles of a frame that are checked where no bundle says how many."""
-
-PROOF_CHANNELS = 10
-"""Of one view layer: the noisy image, and the albedo and the normals that the denoiser got."""
 
 DITHERING_LEVELS = 2
 """By so many levels of 8 bits Blender's dithering of a part may differ from that of the whole."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -49,6 +50,9 @@ class Scenes:
     _opened: OpenedAsset | None = None
     _cid: str = ""
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _wanted: str = ""
+    _users: int = 0
+    _is_free: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def __aenter__(self) -> Self:
         return self
@@ -58,8 +62,23 @@ class Scenes:
     ) -> None:
         await self._stack.aclose()
 
+    @asynccontextmanager
+    async def kept(self, asset_cid: str) -> AsyncIterator[None]:
+        """Meanwhile no other asset is opened: waits until nobody keeps another one."""
+        cid = canonical_or_same(asset_cid)
+        while self._users and self._wanted != cid:
+            self._is_free.clear()
+            await self._is_free.wait()
+        self._wanted, self._users = cid, self._users + 1
+        try:
+            yield
+        finally:
+            self._users -= 1
+            if not self._users:
+                self._is_free.set()
+
     async def open(self, asset_cid: str) -> OpenedAsset:
-        """The asset, opened; another one that was open is closed.
+        """The asset, which the caller keeps, opened; another one that was open is closed.
 
         Raises `JobRejected` if it must not or cannot be rendered here, or nobody provides it;
         `StoreUnavailable`, `HostUnavailable`.

@@ -43,6 +43,7 @@ from veriframe.verifier.heat_map import overview
 from veriframe.verifier.judging import Judging
 from veriframe.verifier.results import Result, open_result
 from veriframe.verifier.scenes import OpenedAsset, Scenes
+from veriframe.verifier.turn import Turn
 from veriframe.verifier.values import Plan, TilePicture
 
 _ENOUGH = (Conclusion.WRONG, Conclusion.WITHHELD)
@@ -78,7 +79,10 @@ class Watching:
 
 @dataclass(slots=True, kw_only=True)
 class Verifier:
-    """Verifies results of a registry, one after the other. A context manager: an asset stays open meanwhile.
+    """Verifies results of a registry. A context manager: an asset stays open meanwhile.
+
+    Several results of one asset may be verified at once. One of them at a time uses Blender and memory for
+    its work, while others wait for deliveries.
 
     `folder` is its own, for work; `memory_bytes` is what a render may use.
     """
@@ -93,6 +97,7 @@ class Verifier:
     watching: Watching = field(default_factory=Watching)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _scenes: Scenes = field(init=False)
+    _machine: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def __aenter__(self) -> Self:
         scenes = Scenes(
@@ -132,19 +137,26 @@ class Verifier:
             build_hash=facts.build_hash,
             machine_class=await self.renderer.machine_class(),
         )
-        try:
-            opened = await self._scenes.open(job.order.asset_cid)
-            verified = await self._result(finding, opened, Plan(job=job, seed=seed, request=request))
-        except JobRejected as error:
-            reason = f"the scene cannot be rendered here: {error} [{error.code.value}]"
-            verified = Verified(finding=undecided(finding, reason))
+        turn = Turn(self._machine)
+        async with self._scenes.kept(job.order.asset_cid), turn:
+            verified = await self._job(finding, Plan(job=job, seed=seed, request=request), turn)
         seconds = round(time.monotonic() - started, 2)
         return replace(verified, finding=replace(verified.finding, seconds=seconds))
 
-    async def _result(self, finding: JobFinding, opened: OpenedAsset, plan: Plan) -> Verified:
+    async def _job(self, finding: JobFinding, plan: Plan, turn: Turn) -> Verified:
+        """Steps 2 to 6."""
+        try:
+            opened = await self._scenes.open(plan.job.order.asset_cid)
+            return await self._result(finding, opened, plan, turn)
+        except JobRejected as error:
+            reason = f"the scene cannot be rendered here: {error} [{error.code.value}]"
+            return Verified(finding=undecided(finding, reason))
+
+    async def _result(self, finding: JobFinding, opened: OpenedAsset, plan: Plan, turn: Turn) -> Verified:
         """Steps 3 to 6."""
         try:
-            result = await open_result(self._evidence(plan.job, opened), self.renderer, plan.job, opened)
+            evidence = self._evidence(plan.job, opened, turn)
+            result = await open_result(evidence, self.renderer, plan.job, opened)
         except ValidationFailed as error:
             return Verified(finding=at_fault(finding, error))
         if not (drawn := _frames(result, plan)):
@@ -193,13 +205,14 @@ class Verifier:
         size = result.region.width, result.region.height
         return Verified(finding=finding, pictures=tuple(pictures), overviews=overviews, size=size)
 
-    def _evidence(self, job: Job, opened: OpenedAsset) -> Evidence:
+    def _evidence(self, job: Job, opened: OpenedAsset, turn: Turn) -> Evidence:
         return Evidence(
             store=self.store,
             result_cid=job.result_cid,
             folder=Path(tempfile.mkdtemp(prefix=f"job-{job.id}-", dir=opened.folder)),
             retries=self.retries,
             on_wait=self.watching.on_wait,
+            waiting=turn.given_up,
         )
 
     async def _frame(self, number: int, result: Result, check: FrameCheck, plan: Plan) -> FrameFinding:

@@ -76,7 +76,7 @@ class Lab:
 
     async def __aenter__(self) -> Self:
         self._theirs = await self._stack.enter_async_context(self._scenes(self.renderer))
-        self._ours = await self._stack.enter_async_context(self._verifier(self.store, self.renderer))
+        self._ours = await self._stack.enter_async_context(self.verifier(self.store, self.renderer))
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -98,7 +98,8 @@ class Lab:
             folder=self.new_folder(),
         )
 
-    def _verifier(self, store: ContentStore, renderer: BlenderRenderer) -> Verifier:
+    def verifier(self, store: ContentStore, renderer: BlenderRenderer) -> Verifier:
+        """A verifier of the lab's results, not open yet."""
         return Verifier(
             registry=self.chain.creator,
             store=store,
@@ -208,7 +209,7 @@ class Lab:
         request = request or Request()
         if store is None and renderer is None:
             return await self._ours.verify(job, request)
-        async with self._verifier(store or self.store, renderer or self.renderer) as verifier:
+        async with self.verifier(store or self.store, renderer or self.renderer) as verifier:
             return await verifier.verify(job, request)
 
 

@@ -178,6 +178,27 @@ def test_radiance_is_compressed_before_it_is_looked_at() -> None:
     assert not comparing.looks(tile(1000.0), tile(0.5)).are_alike
 
 
+@pytest.mark.parametrize("size", [64, 512])
+def test_one_bright_pixel_does_not_hide_a_shade(size: int) -> None:
+    """fault_342: with a value beyond a display's, all others were compressed to a quarter."""
+    ours = np.full((size, size, 3), 0.9, dtype=np.float32)
+    shaded = ours + np.float32(0.025)
+    plain = comparing.looks(ours, shaded, is_radiance=True)
+    shaded[0, 0] = 1.01
+    found = comparing.looks(ours, shaded, is_radiance=True)
+    assert not found.are_alike
+    assert found.shade == pytest.approx(plain.shade, rel=0.05)
+
+
+def test_the_curve_of_bright_light_grows_without_a_step() -> None:
+    """As it is up to 1, at most 2 beyond, and below 0 alike; what is no number stays one."""
+    values = np.array([-np.inf, -2, -1, 0, 0.5, 1, 1.001, 2, 1e30, np.inf], dtype=np.float32)
+    zero = np.zeros((1, 1, 1), dtype=np.float32)
+    found = [float(comparing.display_difference(zero + v, zero)[0, 0]) for v in values]
+    assert found == pytest.approx([2, 1.5, 1, 0, 0.5, 1, 1.000999, 1.5, 2, 2], rel=1e-5)
+    assert comparing.display_difference(zero + np.float32(np.nan), zero) == 1
+
+
 def test_most_apart_is_exact() -> None:
     """The largest difference of any value; another shape is infinitely far."""
     theirs = tile()

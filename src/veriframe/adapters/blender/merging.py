@@ -18,6 +18,7 @@ from veriframe.errors import Code, ValidationFailed
 from veriframe.model.attempt.lease import decoding_seconds
 from veriframe.model.bundle.chunks import whole_region
 from veriframe.model.rendering.frames import Region, RenderLimits, RenderTask
+from veriframe.model.rendering.sizes import PROOF_CHANNELS
 from veriframe.model.text import printable
 from veriframe.ports.renderer import Tile
 from veriframe.threads import run_uninterrupted
@@ -25,9 +26,6 @@ from veriframe.threads import run_uninterrupted
 _TILES = PurePosixPath("/job/tiles")
 _LISTING = PurePosixPath("/job/tiles.json")
 _MERGED = "merged.exr"
-
-CHANNELS = 10
-"""Of a merged picture: the noisy one, and the albedo and the normals that the denoiser gets."""
 
 
 @contextlib.asynccontextmanager
@@ -65,7 +63,7 @@ async def merged(
         end, report = await scripts.run_script(sandbox, WorkerPython(), script)
         if end.ending is Ending.SANDBOX_FAILED:
             raise outcome.sandbox_failed(end)
-        samples = CHANNELS * task.size[0] * task.size[1]
+        samples = PROOF_CHANNELS * task.size[0] * task.size[1]
         if at_limit := outcome.decoding_memory(end, report.error, limits, samples):
             raise at_limit
         if not report.finished or end.fault:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from veriframe.creator.review.reviewing import Review
 from veriframe.creator.review.values import Examined, Examiner, ReviewOptions, Told
 from veriframe.errors import MoveRefused, SettingsError
 from veriframe.model.registry.job import Job, format_address
-from veriframe.model.verification.findings import RIGHT, Request
+from veriframe.model.verification.findings import Request
 from veriframe.model.verification.report import write_report
 from veriframe.ports.renderer import Renderer
 from veriframe.verifier.verifier import Verifier
@@ -100,8 +101,9 @@ class _Verifying(Examiner):
 
     def __init__(self, orders: Orders, blender: Renderer, request: Request) -> None:
         self._jobs, self._blender, self._request = orders.jobs, blender, request
-        self._stack = AsyncExitStack()
+        self._stack, self._opening = AsyncExitStack(), asyncio.Lock()
         self._verifier: Verifier | None = None
+        self._under_way = 0
 
     async def __aenter__(self) -> _Verifying:
         return self
@@ -111,15 +113,16 @@ class _Verifying(Examiner):
 
     async def examine(self, job: Job) -> Examined:
         """Verify the result."""
+        self._under_way += 1
         try:
             finding = (await (await self._open()).verify(job, self._request)).finding
         except BaseException:
-            await self.rest()
+            if self._under_way == 1:
+                await self.rest()
             raise
+        finally:
+            self._under_way -= 1
         note = concluded(finding, self._request)
-        if note.conclusion not in RIGHT:
-            # A Blender that a hostile result has harmed judges no other one.
-            await self.rest()
         return Examined(conclusion=note.conclusion, why=note.why, report=write_report([finding]))
 
     async def rest(self) -> None:
@@ -128,9 +131,10 @@ class _Verifying(Examiner):
         await self._stack.aclose()
 
     async def _open(self) -> Verifier:
-        if self._verifier is None:
-            built = build_verifier(
-                context.current().settings, self._jobs.registry, self._jobs.store, self._blender
-            )
-            self._verifier = await self._stack.enter_async_context(built)
-        return self._verifier
+        async with self._opening:
+            if self._verifier is None:
+                built = build_verifier(
+                    context.current().settings, self._jobs.registry, self._jobs.store, self._blender
+                )
+                self._verifier = await self._stack.enter_async_context(built)
+            return self._verifier

@@ -1,4 +1,4 @@
-"""Reviews an order while it is watched: one result at a time, the most urgent review first.
+"""Reviews an order while it is watched: the most urgent review first, each worker's one after the other.
 
 A conclusion is noted once, and its report kept, before anything is done with it: after a kill at any point
 the next run goes on from there, and neither verifies nor disputes twice.
@@ -18,7 +18,7 @@ from veriframe.creator.orders.notes import ConclusionNote, OrderNotes
 from veriframe.creator.orders.values import Chunk, OrderStatus
 from veriframe.creator.review.bonds import bonds_missing
 from veriframe.creator.review.consequences import MONEY, Consequences
-from veriframe.creator.review.examining import examined
+from veriframe.creator.review.examinations import Examinations, result_of
 from veriframe.creator.review.reordering import Reordering
 from veriframe.creator.review.reports import Reports
 from veriframe.creator.review.values import (
@@ -31,7 +31,6 @@ from veriframe.creator.review.values import (
 from veriframe.errors import JobError, MoveRefused, SettingsError, Unavailable
 from veriframe.model.verification.findings import AT_FAULT, RIGHT, Conclusion
 from veriframe.ports.registry import JobReader
-from veriframe.retry import end
 from veriframe.threads import run_briefly
 
 log = structlog.get_logger()
@@ -62,12 +61,13 @@ class Review:
         reordering: Reordering | None = None,
     ) -> None:
         self._reader, self._notes, self._reports = reader, notes, reports
-        self._examiner, self._options, self._tell = examiner, options, tell
+        self._options, self._tell, self._examiner = options, tell, examiner
         self._creator, self._reordering = creator, reordering
         self._consequences = Consequences(creator=creator, reports=reports, options=options)
         self._conclusions = dict(notes.read_conclusions())
         self._status: OrderStatus | None = None
         self._news, self._progress = asyncio.Event(), asyncio.Event()
+        self._examinations = Examinations(examiner=examiner, on_end=self._news.set)
         self._settled: set[Matter] = set()
         """What nothing more is done about in this run."""
         self._not_before: dict[Matter, float] = {}
@@ -111,12 +111,20 @@ class Review:
 
     async def run(self) -> None:
         """Do all that is to be done, until cancelled."""
+        try:
+            await self._run()
+        finally:
+            await self._examinations.keep([])
+
+    async def _run(self) -> None:
         while True:
             self._news.clear()
+            await self._examinations.keep(chunk.job for chunk in self._reviewed())
             if await self._step():
                 self._progress.set()
                 continue
-            await self._examiner.rest()
+            if self._examinations.is_idle:
+                await self._examiner.rest()
             waits = [at - time.monotonic() for at in self._not_before.values()]
             pause = max(0.0, min((wait for wait in waits if wait > 0), default=self._options.retry_seconds))
             try:
@@ -138,11 +146,17 @@ class Review:
         return False
 
     def _by_urgency(self) -> list[Chunk]:
-        """What is concluded first, since a move takes seconds, then by the end of the review."""
-        return sorted(
-            self._reviewed(),
-            key=lambda chunk: (self._known(chunk) is None, chunk.job.review_end, chunk.job.id),
-        )
+        """What is concluded first, since a move takes seconds, then by the end of the review.
+
+        What was withheld comes last, as long as it is only asked for again.
+        """
+
+        def urgency(chunk: Chunk) -> tuple[bool, bool, int, int]:
+            is_asked_again = _result(chunk) in self._conclusions and not is_half_over(chunk)
+            is_unknown = self._known(chunk) is None
+            return is_unknown, is_unknown and is_asked_again, chunk.job.review_end, chunk.job.id
+
+        return sorted(self._reviewed(), key=urgency)
 
     def _reviewed(self) -> Iterator[Chunk]:
         """The chunks whose results are under review, and not settled."""
@@ -168,15 +182,13 @@ class Review:
             return True
 
     async def _review(self, chunk: Chunk) -> bool:
-        """Verify a result unless a conclusion is noted, and do what follows. False: its block is missing."""
+        """Do what follows from a result's conclusion, or have it verified. False: nothing can be done now."""
         note = self._known(chunk)
         if note is None:
-            if await self._reader.block_hash(chunk.job.submitted_block + 1) is None:
+            if not self._examinations.holds(chunk.job):
+                return await self._begin(chunk)
+            if (found := self._examinations.take(chunk.job)) is None:
                 return False
-            self._tell_once(chunk, Happened.BEGUN)
-            found = await self._while_under_review(chunk)
-            if found is None:
-                return True
             note = await self._note(chunk, found)
         current = next((one for one in self._reviewed() if _key(one) == _key(chunk)), None)
         if current is None:
@@ -194,20 +206,15 @@ class Review:
         self._settle(told)
         return True
 
-    async def _while_under_review(self, chunk: Chunk) -> Examined | None:
-        """Verify a result; None if its review ends before."""
-        task = asyncio.create_task(examined(self._examiner, chunk.job))
-        try:
-            while not task.done():
-                self._news.clear()
-                news = asyncio.create_task(self._news.wait())
-                await asyncio.wait({task, news}, return_when=asyncio.FIRST_COMPLETED)
-                await end([news])
-                if not task.done() and _key(chunk) not in map(_key, self._reviewed()):
-                    return None
-            return task.result()
-        finally:
-            await end([task])
+    async def _begin(self, chunk: Chunk) -> bool:
+        """Begin to verify a result. False: there is no room for it now, or its block is missing."""
+        if not self._examinations.has_room_for(chunk.job):
+            return False
+        if await self._reader.block_hash(chunk.job.submitted_block + 1) is None:
+            return False
+        self._tell_once(chunk, Happened.BEGUN)
+        self._examinations.begin(chunk.job)
+        return True
 
     async def _note(self, chunk: Chunk, found: Examined) -> ConclusionNote:
         """Keep the report, note the conclusion and tell it. One without a report is not noted."""
@@ -276,7 +283,7 @@ def is_half_over(chunk: Chunk) -> bool:
 
 
 def _result(chunk: Chunk) -> tuple[int, str]:
-    return chunk.job.id, chunk.job.result_cid
+    return result_of(chunk.job)
 
 
 def _key(chunk: Chunk) -> Matter:

@@ -8,6 +8,8 @@ _PNG_PIXEL_BYTES = 9
 """RGBA with 16 bits each, and a byte for each row, for rows of one pixel."""
 _FULL_PIXEL_BYTES = 16
 """RGBA as 32-bit numbers."""
+PROOF_CHANNELS = 10
+"""Of one view layer's proof: the noisy image, and the albedo and the normals that the denoiser gets."""
 _PROOF_PIXEL_BYTES = 3 * _FULL_PIXEL_BYTES
 """The noisy image, albedo and normal, each as 32-bit numbers."""
 _FRAME_BYTES = 2**18

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests.fakes.registry import FakeRegistry
 from tests.unit.creator.orders.studio import BUNDLE, Studio
@@ -22,6 +22,7 @@ from veriframe.creator.review.values import Examined, Examiner, Happened, Review
 from veriframe.model.bundle.job_file import Bundle
 from veriframe.model.registry.job import Address, Job, JobState, Verdict
 from veriframe.model.registry.offer import Offer
+from veriframe.model.rendering.frames import parse_frames
 from veriframe.model.verification.findings import Conclusion
 
 JUDGED = Offer(reward_fri=STRK, bond_fri=STRK // 10, arbiter=ARBITER)
@@ -74,6 +75,26 @@ class Reviewed(Studio):
         """Post the order, and deliver these parts, in this order; the next block is there."""
         number = (await self.ordered(bundle, offer)).number
         await self.deliver_parts(number, *parts)
+
+    async def delivered_by_many(self, frames: str, *slow: int) -> asyncio.Event:
+        """Post an order of these frames, one in each chunk, and deliver each as another worker.
+
+        The examinations of the jobs `slow` do not end before the event that is returned is set.
+        """
+        bundle = replace(BUNDLE, frames=parse_frames(frames), chunk=1)
+        number = (await self.ordered(bundle, JUDGED)).number
+        for place, chunk in enumerate((await self.status(number)).chunks):
+            self.worker = FakeRegistry(Address(0xE00 + place), self.shared, wallet_fri=STRK)
+            await self.deliver(chunk)
+        self.shared.block += 1
+        gate = asyncio.Event()
+
+        async def hang(job: Job) -> None:
+            if job.id in slow:
+                await gate.wait()
+
+        self.says.meanwhile = hang
+        return gate
 
     async def deliver_parts(self, number: int, *parts: int) -> None:
         """Deliver parts of an order, one a minute."""

@@ -10,6 +10,7 @@ from tests.unit.creator.review.reviewed import ALL, JUDGED, ONLY, Reviewed, stat
 from tests.unit.creator.stage import ARTIST, STRK, WORKER
 from tests.waiting import turns, until
 
+from veriframe.creator.review.examinations import MOST_AT_ONCE
 from veriframe.creator.review.reviewing import is_half_over
 from veriframe.creator.review.values import Happened
 from veriframe.errors import Code as ErrorCode
@@ -19,8 +20,8 @@ from veriframe.model.registry.offer import Offer
 from veriframe.model.verification.findings import Conclusion
 
 
-async def test_the_most_urgent_review_is_first_and_one_at_a_time(reviewed: Reviewed) -> None:
-    """By the ends of the reviews, whatever the jobs' numbers."""
+async def test_the_most_urgent_review_is_first_and_a_workers_one_at_a_time(reviewed: Reviewed) -> None:
+    """By the ends of the reviews, whatever the jobs' numbers: together they would share the worker's line."""
     await reviewed.delivered(2, 0, 1)
     under_way = 0
 
@@ -35,6 +36,33 @@ async def test_the_most_urgent_review_is_first_and_one_at_a_time(reviewed: Revie
     await reviewed.done()
     assert reviewed.says.asked == [3, 1, 2]
     assert reviewed.says.rests > 0
+
+
+async def test_a_slow_delivery_holds_up_no_other_workers(reviewed: Reviewed) -> None:
+    """fault_343: three workers hold their results back; all others are verified and paid meanwhile."""
+    gate = await reviewed.delivered_by_many("1-8", 1, 2, 4)
+    review = reviewed.review()
+    await reviewed.see(review)
+    async with reviewed.running(review):
+        await until(lambda: reviewed.happened().count(Happened.PAID) == 5)
+        assert not review.is_done
+        assert reviewed.says.rests == 0
+        gate.set()
+        await until(lambda: reviewed.happened().count(Happened.PAID) == 8)
+        await until(lambda: reviewed.says.rests > 0)
+    assert sorted(reviewed.says.asked) == [*range(1, 9)]
+
+
+async def test_only_so_many_results_are_examined_at_once(reviewed: Reviewed) -> None:
+    """Each holds memory. They end with the review."""
+    await reviewed.delivered_by_many("1-8", *range(1, 9))
+    review = reviewed.review()
+    await reviewed.see(review)
+    async with reviewed.running(review):
+        await until(lambda: len(reviewed.says.asked) == MOST_AT_ONCE)
+        await turns()
+        assert reviewed.says.asked == [1, 2, 3, 4]
+    assert len(asyncio.all_tasks()) == 1
 
 
 async def test_a_result_waits_for_the_block_after_it(reviewed: Reviewed) -> None:
@@ -222,6 +250,22 @@ async def test_what_is_withheld_is_asked_for_until_half_of_the_review(reviewed: 
         await reviewed.see(review)
         await until(lambda: Happened.DISPUTED in reviewed.happened(1))
     assert is_half_over((await reviewed.status(1)).chunks[0])
+
+
+async def test_what_was_withheld_waits_for_what_nobody_has_examined(reviewed: Reviewed) -> None:
+    """fault_343: although its review ends first. Once half of it is over, it is urgent again."""
+    await reviewed.delivered(0)
+    reviewed.says.of = {1: Conclusion.WITHHELD}
+    review = reviewed.review(replace(ALL, retry_seconds=0.0005))
+    await reviewed.see(review)
+    await reviewed.until_told(review, Happened.ASKED_AGAIN)
+    await reviewed.deliver_parts(1, 1, 2)
+    reviewed.says.asked.clear()
+    await reviewed.see(review)
+    async with reviewed.running(review):
+        await until(lambda: Happened.PAID in reviewed.happened(3))
+        assert [one for one in reviewed.says.asked if one != 1] == [2, 3]
+        assert 1 not in reviewed.says.asked[:2]
 
 
 async def test_a_move_that_is_refused_ends_it(reviewed: Reviewed) -> None:

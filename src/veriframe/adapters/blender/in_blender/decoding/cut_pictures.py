@@ -35,7 +35,7 @@ Corner = tuple[int, int]
 def decoded(
     source: Path, kind: str, size: tuple[int, int], most_channels: int, *, is_published: bool
 ) -> Planes:
-    """All channels of a file that count. Raises `NotAPictureError`."""
+    """All channels of a file. The last one is kept for the next part of it. Raises `NotAPictureError`."""
     width, height = size
     if kind == "PNG":
         with source.open("rb") as stream:
@@ -43,7 +43,6 @@ def decoded(
         names = pixel_digest.ORDINARY[pixels.shape[2] - 1]
         return {name: pixels[:, :, place] for place, name in enumerate(names)}
     import exr_file  # type: ignore[import-not-found]  # noqa: PLC0415
-    import proof  # type: ignore[import-not-found]  # noqa: PLC0415
 
     if kind == "EXR":
         planes: Planes = exr_file.read(source, width, height)
@@ -53,12 +52,14 @@ def decoded(
         import exr_header  # type: ignore[import-not-found]  # noqa: PLC0415
 
         exr_header.require_pixels_only(source, width, height)
-    return _of_proof(proof.of_layers(planes), kind) if kind.startswith("RAW_") else planes
+    return planes
 
 
-def _of_proof(found: tuple[Planes, Planes], kind: str) -> Planes:
+def _of_proof(planes: Planes, kind: str) -> Planes:
     """The noisy images, or what their denoisers got. Raises `NotAPictureError`."""
-    noisy, guides = found
+    import proof  # type: ignore[import-not-found]  # noqa: PLC0415
+
+    noisy, guides = proof.of_layers(planes)
     if kind not in ("RAW_GUIDES", "GUIDES"):
         return noisy
     if not guides:
@@ -69,14 +70,16 @@ def _of_proof(found: tuple[Planes, Planes], kind: str) -> Planes:
 def shown_by(source: Path, cut: dict[str, Any]) -> tuple[Planes, Corner]:
     """The channels of at least the wanted part, and where they begin. Raises `NotAPictureError`."""
     left, top, width, height = cut["shown"]
-    if cut["kind"] not in ("PROOF", "GUIDES"):
-        most, is_published = cut["most_channels"], cut["is_published"]
-        return decoded(source, cut["kind"], (width, height), most, is_published=is_published), (left, top)
-    import proof  # noqa: PLC0415
-    import proof_tiles  # type: ignore[import-not-found]  # noqa: PLC0415
+    kind, corner = cut["kind"], (left, top)
+    if kind in ("PROOF", "GUIDES"):
+        import proof_tiles  # type: ignore[import-not-found]  # noqa: PLC0415
 
-    planes, corner = proof_tiles.read(source, cut["size"], cut["wanted"])
-    return _of_proof(proof.of_layers(planes), cut["kind"]), corner
+        planes, corner = proof_tiles.read(source, cut["size"], cut["wanted"])
+        return _of_proof(planes, kind), corner
+    # Both of a session's proof are parts of one file.
+    of_file = "RAW" if kind.startswith("RAW_") else kind
+    planes = decoded(source, of_file, (width, height), cut["most_channels"], is_published=cut["is_published"])
+    return _of_proof(planes, kind) if of_file == "RAW" else planes, corner
 
 
 def wanted_of(source: Path, cut: dict[str, Any]) -> Planes:
