@@ -21,7 +21,7 @@ from veriframe.model.registry.job import Job
 from veriframe.model.rendering.frames import RenderLimits
 from veriframe.model.rendering.overrides import Overrides
 from veriframe.model.verification.findings import Request
-from veriframe.verifier.evidence import Retries
+from veriframe.verifier.delivery.evidence import Retries
 from veriframe.verifier.verifier import Verified, Verifier
 from veriframe.worker import pipeline
 

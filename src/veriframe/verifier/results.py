@@ -21,8 +21,8 @@ from veriframe.model.verification.tiles import TileGrid
 from veriframe.ports.renderer import Cut, CutKind, CutSamples, Renderer
 from veriframe.verifier import channels
 from veriframe.verifier.crops import KINDS, Crops, Samples, samples_of
-from veriframe.verifier.evidence import Evidence
-from veriframe.verifier.png_chunks import require_pixels_only
+from veriframe.verifier.delivery.evidence import Evidence
+from veriframe.verifier.delivery.pictures import Pictures
 from veriframe.verifier.scenes import OpenedAsset
 from veriframe.verifier.values import Delivered, Traits
 
@@ -35,7 +35,7 @@ DITHERING_LEVELS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """A result whose manifest is that of its job; `manifest` is None for a bare job's picture."""
+    """A result whose manifest is that of its job; `manifest` and `pictures` are None for a bare job's."""
 
     task: RenderTask
     opened: OpenedAsset
@@ -43,6 +43,7 @@ class Result:
     evidence: Evidence
     region: Region
     manifest: Manifest | None = None
+    pictures: Pictures | None = None
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -117,6 +118,11 @@ class Result:
         """The bits of a channel. A bare job's file does not say; 8 allows for dithering."""
         return 8 if self.manifest is None else self._told(number).depth
 
+    def expect(self, numbers: Sequence[int]) -> None:
+        """Say which frames will be asked for, in this order."""
+        if self.pictures is not None:
+            self.pictures.wanted = [self._told(number) for number in numbers]
+
     def _told(self, number: int) -> ManifestFrame:
         assert self.manifest is not None
         return next(frame for frame in self.manifest.frames if frame.number == number)
@@ -144,22 +150,8 @@ class Result:
         has_layers = self.task.format is ImageFormat.MULTILAYER
         if has_layers and sorted(told.channels.split(",")) != sorted(await crops.channels(number)):
             raise ValidationFailed(Code.BAD_MANIFEST, "its manifest has other channels than were ordered")
-        file = await self.evidence.frame(told)
-        if self.task.format is ImageFormat.PNG:
-            await asyncio.to_thread(require_pixels_only, file)
-        here = whole_region((shown.width, shown.height))
-        whole = Cut(
-            file=file,
-            kind=KINDS[self.task.format],
-            shown=here,
-            wanted=here,
-            size=(here.width, here.height),
-            most_channels=told.channels.count(",") + 1,
-            is_published=True,
-        )
-        kept = replace(whole, shown=shown, wanted=self.region, size=self.opened.size)
-        # A tile of a split still is checked without its border, which the merging cuts off.
-        cuts = await self.renderer.cut([whole] if kept == whole else [whole, kept])
+        assert self.pictures is not None
+        cuts = await self.pictures.of(told)
         if cuts[0].leaf != told.digest:
             raise ValidationFailed(Code.TAMPER, "its pixels are not those that its manifest names")
         if not self.task.has_proof:
@@ -225,8 +217,22 @@ async def open_result(evidence: Evidence, renderer: Renderer, job: Job, opened: 
         why = _other_settings(manifest, opened.inspected.inspection, task)
     if why:
         raise ValidationFailed(Code.BAD_MANIFEST, f"the manifest {why}")
+    pictures = Pictures(
+        evidence=evidence,
+        renderer=renderer,
+        format=task.format,
+        size=size,
+        shown=task.region or region,
+        kept=region,
+    )
     return Result(
-        task=task, opened=opened, renderer=renderer, evidence=evidence, region=region, manifest=manifest
+        task=task,
+        opened=opened,
+        renderer=renderer,
+        evidence=evidence,
+        region=region,
+        manifest=manifest,
+        pictures=pictures,
     )
 
 

@@ -37,7 +37,7 @@ from veriframe.ports.registry import JobReader
 from veriframe.ports.renderer import Renderer
 from veriframe.ports.store import ContentStore
 from veriframe.verifier.crops import Crops
-from veriframe.verifier.evidence import WITHHELD, Evidence, Retries
+from veriframe.verifier.delivery.evidence import WITHHELD, Evidence, Retries
 from veriframe.verifier.frame_check import FrameCheck
 from veriframe.verifier.heat_map import overview
 from veriframe.verifier.judging import Judging
@@ -164,6 +164,7 @@ class Verifier:
                 f"Job {plan.job.id} has none of these frames, but {plural(len(result.numbers), 'frame')}"
                 f" {format_frames(result.numbers)}."
             )
+        result.expect(drawn)
         plan = replace(plan, tiles=plan.request.tiles or result.tiles)
         finding = replace(
             finding,

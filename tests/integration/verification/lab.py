@@ -41,7 +41,7 @@ from veriframe.model.verification.findings import Request
 from veriframe.ports.registry import FullRegistry, read_job
 from veriframe.ports.renderer import Kernel
 from veriframe.ports.store import ContentStore
-from veriframe.verifier.evidence import Retries
+from veriframe.verifier.delivery.evidence import Retries
 from veriframe.verifier.scenes import OpenedAsset, Scenes
 from veriframe.verifier.verifier import Verified, Verifier
 

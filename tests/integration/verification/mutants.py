@@ -31,7 +31,7 @@ class Mutant:
 
 
 VERIFIER = "verifier.verifier"
-FRAME_CHECK, RESULTS, EVIDENCE = "verifier.frame_check", "verifier.results", "verifier.evidence"
+FRAME_CHECK, RESULTS, EVIDENCE = "verifier.frame_check", "verifier.results", "verifier.delivery.evidence"
 
 MUTANTS = (
     Mutant(

@@ -14,7 +14,7 @@ from veriframe.errors import StoreDamaged, StoreUnavailable, ValidationFailed
 from veriframe.model.bundle.manifest import ManifestFrame, Proof
 from veriframe.model.verification.tiles import TileGrid
 from veriframe.ports.store import Fetched, FetchLimits, OnTransfer, Transfer, ignore_transfer
-from veriframe.verifier.evidence import WITHHELD, Evidence, Retries
+from veriframe.verifier.delivery.evidence import WITHHELD, Evidence, Retries
 
 pytestmark = pytest.mark.alone  # times of some hundredths of a second
 

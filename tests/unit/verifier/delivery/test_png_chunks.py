@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from veriframe.errors import ValidationFailed
-from veriframe.verifier.png_chunks import require_pixels_only
+from veriframe.verifier.delivery.png_chunks import require_pixels_only
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:

@@ -20,7 +20,7 @@ from veriframe.model.rendering.frames import RenderTask
 from veriframe.model.rendering.sizes import largest_proof_bytes, most_bytes
 from veriframe.model.verification.tiles import TileGrid
 from veriframe.ports.store import ContentStore, FetchLimits, Transfer
-from veriframe.verifier.proof_ranges import fetch_tiles
+from veriframe.verifier.delivery.proof_ranges import fetch_tiles
 
 T = TypeVar("T")
 

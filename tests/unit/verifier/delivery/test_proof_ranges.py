@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from veriframe.errors import Code, ValidationFailed
 from veriframe.model.verification.tiles import TileGrid
-from veriframe.verifier.proof_ranges import MOST_HEADER_BYTES, Read, fetch_tiles
+from veriframe.verifier.delivery.proof_ranges import MOST_HEADER_BYTES, Read, fetch_tiles
 
 SIZE = (200, 130)
 COUNT = TileGrid(*SIZE).count
