@@ -60,7 +60,7 @@ async def test_slots_are_respected(bench: Bench) -> None:
     await bench.post(jobs=4)
     bench.renderer.gate.clear()
     working = asyncio.create_task(bench.service(slots=2).run(once=True))
-    await until(lambda: bench.renderer.started == 2)
+    await until(lambda: bench.renderer.started == 2 and stages(bench).count(Stage.CHECKED) == 2)
     await asyncio.sleep(0.02)
     assert [job.state for job in bench.shared.jobs.values()].count(JobState.CLAIMED) == 2
     assert sorted(stages(bench)) == [*[Stage.CHECKED] * 2, *[Stage.CLAIMED] * 2]
