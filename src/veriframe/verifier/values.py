@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,12 +41,16 @@ class TilePicture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is checked of a job's result: by which seed, what was asked for, and how many tiles a frame."""
+    """What is checked of a job's result: by which seed, what was asked for, and how many tiles a frame.
+
+    `patience_seconds`: how long late deliveries are waited for, at most.
+    """
 
     job: Job
     seed: bytes
     request: Request
     tiles: int = 0
+    patience_seconds: float = math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import tempfile
 import time
 from collections.abc import Mapping
@@ -115,10 +116,16 @@ class Verifier:
     ) -> None:
         await self._stack.__aexit__(kind, error, trace)
 
-    async def verify(self, job: Job, request: Request, after_block: int | None = None) -> Verified:
+    async def verify(
+        self,
+        job: Job,
+        request: Request,
+        after_block: int | None = None,
+        patience_seconds: float = math.inf,
+    ) -> Verified:
         """Verify the result of a job. The seed is of the block after `after_block`; None: its submission's.
 
-        Waits for that block. Raises `RegistryUnavailable`, `StoreUnavailable`, `HostUnavailable`, and
+        Waits for that block. `patience_seconds`: late deliveries are waited for no longer. Raises `RegistryUnavailable`, `StoreUnavailable`, `HostUnavailable`, and
         `SettingsError` if the job has none of the frames that were asked for; what cannot be decided here is
         a finding.
         """
@@ -137,9 +144,10 @@ class Verifier:
             build_hash=facts.build_hash,
             machine_class=await self.renderer.machine_class(),
         )
+        plan = Plan(job=job, seed=seed, request=request, patience_seconds=patience_seconds)
         turn = Turn(self._machine)
         async with self._scenes.kept(job.order.asset_cid), turn:
-            verified = await self._job(finding, Plan(job=job, seed=seed, request=request), turn)
+            verified = await self._job(finding, plan, turn)
         seconds = round(time.monotonic() - started, 2)
         return replace(verified, finding=replace(verified.finding, seconds=seconds))
 
@@ -155,7 +163,7 @@ class Verifier:
     async def _result(self, finding: JobFinding, opened: OpenedAsset, plan: Plan, turn: Turn) -> Verified:
         """Steps 3 to 6."""
         try:
-            evidence = self._evidence(plan.job, opened, turn)
+            evidence = self._evidence(plan, opened, turn)
             result = await open_result(evidence, self.renderer, plan.job, opened)
         except ValidationFailed as error:
             return Verified(finding=at_fault(finding, error))
@@ -206,12 +214,12 @@ class Verifier:
         size = result.region.width, result.region.height
         return Verified(finding=finding, pictures=tuple(pictures), overviews=overviews, size=size)
 
-    def _evidence(self, job: Job, opened: OpenedAsset, turn: Turn) -> Evidence:
+    def _evidence(self, plan: Plan, opened: OpenedAsset, turn: Turn) -> Evidence:
         return Evidence(
             store=self.store,
-            result_cid=job.result_cid,
-            folder=Path(tempfile.mkdtemp(prefix=f"job-{job.id}-", dir=opened.folder)),
-            retries=self.retries,
+            result_cid=plan.job.result_cid,
+            folder=Path(tempfile.mkdtemp(prefix=f"job-{plan.job.id}-", dir=opened.folder)),
+            retries=self.retries.within(plan.patience_seconds),
             on_wait=self.watching.on_wait,
             waiting=turn.given_up,
         )

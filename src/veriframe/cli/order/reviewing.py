@@ -111,19 +111,20 @@ class _Verifying(Examiner):
     async def __aexit__(self, *_error: object) -> None:
         await self.rest()
 
-    async def examine(self, job: Job) -> Examined:
+    async def examine(self, job: Job, patience_seconds: float) -> Examined:
         """Verify the result."""
         self._under_way += 1
         try:
-            finding = (await (await self._open()).verify(job, self._request)).finding
+            verifier = await self._open()
+            verified = await verifier.verify(job, self._request, patience_seconds=patience_seconds)
         except BaseException:
             if self._under_way == 1:
                 await self.rest()
             raise
         finally:
             self._under_way -= 1
-        note = concluded(finding, self._request)
-        return Examined(conclusion=note.conclusion, why=note.why, report=write_report([finding]))
+        note = concluded(verified.finding, self._request)
+        return Examined(conclusion=note.conclusion, why=note.why, report=write_report([verified.finding]))
 
     async def rest(self) -> None:
         """Close the verifier."""

@@ -21,6 +21,7 @@ from veriframe.creator.review.consequences import MONEY, Consequences
 from veriframe.creator.review.examinations import Examinations, result_of
 from veriframe.creator.review.reordering import Reordering
 from veriframe.creator.review.reports import Reports
+from veriframe.creator.review.time_left import is_half_over, is_nearly_over, patience, until_half
 from veriframe.creator.review.values import (
     Examined,
     Examiner,
@@ -36,7 +37,7 @@ from veriframe.threads import run_briefly
 log = structlog.get_logger()
 
 WITHHELD_PAUSES = 10
-"""What is withheld is asked for again after so many of the usual pauses."""
+"""What is withheld is asked for again after so many of the usual pauses, or once half of its review is over."""
 
 Matter = tuple[int, str, bool]
 """What is to be done about: a job, its result, and whether it lost its dispute."""
@@ -68,6 +69,8 @@ class Review:
         self._status: OrderStatus | None = None
         self._news, self._progress = asyncio.Event(), asyncio.Event()
         self._examinations = Examinations(examiner=examiner, on_end=self._news.set)
+        self._withheld: set[tuple[int, str]] = set()
+        """Results that this run has asked for in vain."""
         self._settled: set[Matter] = set()
         """What nothing more is done about in this run."""
         self._not_before: dict[Matter, float] = {}
@@ -195,7 +198,7 @@ class Review:
             return True
         if note.conclusion is Conclusion.WITHHELD and not is_half_over(current):
             # It may come yet, and an arbiter may find it then: a dispute would be lost.
-            self._put_off(chunk, WITHHELD_PAUSES)
+            self._put_off(chunk, min(WITHHELD_PAUSES * self._options.retry_seconds, until_half(current)))
             self._tell_once(current, Happened.ASKED_AGAIN)
             return True
         try:
@@ -213,13 +216,15 @@ class Review:
         if await self._reader.block_hash(chunk.job.submitted_block + 1) is None:
             return False
         self._tell_once(chunk, Happened.BEGUN)
-        self._examinations.begin(chunk.job)
+        self._examinations.begin(chunk.job, patience(chunk))
         return True
 
     async def _note(self, chunk: Chunk, found: Examined) -> ConclusionNote:
         """Keep the report, note the conclusion and tell it. One without a report is not noted."""
         job = chunk.job
         note = ConclusionNote(conclusion=found.conclusion, why=found.why, how=self._options.how)
+        if note.conclusion is Conclusion.WITHHELD:
+            self._withheld.add(_result(chunk))
         if found.report and note.conclusion not in RIGHT:
             await run_briefly(self._reports.keep, job, found.report)
         if found.report:
@@ -230,13 +235,20 @@ class Review:
         return note
 
     def _known(self, chunk: Chunk) -> ConclusionNote | None:
-        """What need not be verified again. What was withheld is asked for again."""
+        """What need not be verified again. What was withheld is asked for again, while there is time."""
         note = self._conclusions.get(_result(chunk))
-        if note is None or note.how != self._options.how or note.conclusion is Conclusion.WITHHELD:
+        if note is None or note.how != self._options.how:
+            return None
+        if note.conclusion is Conclusion.WITHHELD and not self._is_last_word(chunk):
             return None
         if note.conclusion in AT_FAULT and self._reports.find(chunk.job) is None:
             return None
         return note
+
+    def _is_last_word(self, chunk: Chunk) -> bool:
+        """Whether what was withheld counts as withheld: to ask once more might outlast the review."""
+        is_recent = _result(chunk) in self._withheld
+        return (is_half_over(chunk) and is_recent) or is_nearly_over(chunk)
 
     async def _order_again(self, chunk: Chunk) -> bool:
         assert self._reordering is not None
@@ -256,8 +268,9 @@ class Review:
         self._settle(Told(what=Happened.ORDERED_AGAIN, chunk=chunk, order=again.number))
         return True
 
-    def _put_off(self, chunk: Chunk, pauses: int = 1) -> None:
-        self._not_before[_key(chunk)] = time.monotonic() + pauses * self._options.retry_seconds
+    def _put_off(self, chunk: Chunk, seconds: float | None = None) -> None:
+        pause = self._options.retry_seconds if seconds is None else seconds
+        self._not_before[_key(chunk)] = time.monotonic() + pause
 
     def _wait_for_money(self, chunk: Chunk, what: Happened, error: MoveRefused) -> None:
         self._waits_for_money.add(_key(chunk))
@@ -275,11 +288,6 @@ class Review:
         if (known := (_key(chunk), what, reason)) not in self._told:
             self._told.add(known)
             self._tell(Told(what=what, chunk=chunk, reason=reason))
-
-
-def is_half_over(chunk: Chunk) -> bool:
-    """Whether at least half of its review is over."""
-    return 2 * (chunk.job.review_end - chunk.now) <= chunk.job.terms.review_seconds
 
 
 def _result(chunk: Chunk) -> tuple[int, str]:

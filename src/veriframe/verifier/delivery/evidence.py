@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -62,6 +62,10 @@ class Retries:
 
     usual_bytes_per_second: int = 64_000
     """What a slow line sends, as usual: half a megabit a second. What bytes take beyond is late."""
+
+    def within(self, seconds: float) -> Retries:
+        """The same, waiting for late parts for no longer than this."""
+        return replace(self, late_seconds=min(self.late_seconds, seconds))
 
 
 @dataclass(slots=True, kw_only=True)

@@ -6,12 +6,12 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tests.unit.creator.review.reviewed import ALL, JUDGED, ONLY, Reviewed, state
+from tests.unit.creator.review.reviewed import ALL, JUDGED, ONLY, SECONDS, Reviewed, state
 from tests.unit.creator.stage import ARTIST, STRK, WORKER
 from tests.waiting import turns, until
 
 from veriframe.creator.review.examinations import MOST_AT_ONCE
-from veriframe.creator.review.reviewing import is_half_over
+from veriframe.creator.review.time_left import is_half_over
 from veriframe.creator.review.values import Happened
 from veriframe.errors import Code as ErrorCode
 from veriframe.errors import RegistryUnavailable, RenderFailed, StoreUnavailable
@@ -250,6 +250,52 @@ async def test_what_is_withheld_is_asked_for_until_half_of_the_review(reviewed: 
         await reviewed.see(review)
         await until(lambda: Happened.DISPUTED in reviewed.happened(1))
     assert is_half_over((await reviewed.status(1)).chunks[0])
+
+
+async def test_what_is_withheld_is_disputed_once_half_of_the_review_is_over(reviewed: Reviewed) -> None:
+    """fault_345: at once, by the last answer: to ask again might outlast the review, and pay for nothing."""
+    await reviewed.delivered(0)
+    reviewed.says.of = {1: Conclusion.WITHHELD}
+    review = reviewed.review(replace(ALL, retry_seconds=1_000.0))
+    await reviewed.see(review)
+    async with reviewed.running(review), asyncio.timeout(SECONDS):
+        await until(lambda: Happened.ASKED_AGAIN in reviewed.happened())
+        reviewed.says.meanwhile = hang
+        end = reviewed.shared.jobs[1].review_end
+        reviewed.shared.now = end - JUDGED.terms(0).review_seconds // 2
+        review = reviewed.review(replace(ALL, retry_seconds=1_000.0))
+    reviewed.says.asked.clear()
+    await reviewed.see(review)
+    async with reviewed.running(review):
+        # Another run has to ask for itself, as long as there is time.
+        await until(lambda: reviewed.says.asked == [1])
+        await turns()
+        assert state(reviewed, 1) is JobState.SUBMITTED
+        reviewed.shared.now = end - JUDGED.terms(0).review_seconds // 10
+        await reviewed.see(review)
+        await until(lambda: Happened.DISPUTED in reviewed.happened(1))
+        assert review.is_done
+
+
+async def test_the_pause_before_half_of_a_short_review_ends_in_time(reviewed: Reviewed) -> None:
+    """fault_345: however long the usual pauses are; an examination waits for a quarter of what is left."""
+    offer = replace(JUDGED, review_seconds=600)
+    await reviewed.delivered(0, offer=offer)
+    reviewed.says.of = {1: Conclusion.WITHHELD}
+    reviewed.shared.now = reviewed.shared.jobs[1].review_end - 301
+    review = reviewed.review(replace(ALL, retry_seconds=1_000.0))
+    await reviewed.see(review)
+    async with reviewed.running(review), asyncio.timeout(SECONDS):
+        await until(lambda: Happened.ASKED_AGAIN in reviewed.happened())
+        reviewed.shared.now += 1
+        await reviewed.see(review)
+        await until(lambda: Happened.DISPUTED in reviewed.happened(1))
+    assert reviewed.says.patience[0] == pytest.approx(301 / 4)
+
+
+async def hang(_job: Job) -> None:
+    """An examination that never ends."""
+    await asyncio.Event().wait()
 
 
 async def test_what_was_withheld_waits_for_what_nobody_has_examined(reviewed: Reviewed) -> None:

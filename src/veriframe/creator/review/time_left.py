@@ -1,0 +1,35 @@
+"""How much of a review is left, by the time of the last poll."""
+
+from __future__ import annotations
+
+from veriframe.creator.orders.values import Chunk
+
+LAST_SHARE = 0.1
+"""When so much of a review is left, what was withheld is not asked for again, however long ago that was."""
+
+PATIENT_SHARE = 0.25
+"""An examination waits for late deliveries for so much of what is left of the review, and no longer."""
+
+
+def until_half(chunk: Chunk) -> float:
+    """The seconds until half of its review is over; negative afterwards."""
+    return _seconds_left(chunk) - chunk.job.terms.review_seconds / 2
+
+
+def is_half_over(chunk: Chunk) -> bool:
+    """Whether at least half of its review is over."""
+    return until_half(chunk) <= 0
+
+
+def is_nearly_over(chunk: Chunk) -> bool:
+    """Whether no time is left for another examination."""
+    return _seconds_left(chunk) <= LAST_SHARE * chunk.job.terms.review_seconds
+
+
+def patience(chunk: Chunk) -> float:
+    """The seconds that an examination may wait for late deliveries, so that it ends within the review."""
+    return max(0.0, PATIENT_SHARE * _seconds_left(chunk))
+
+
+def _seconds_left(chunk: Chunk) -> int:
+    return chunk.job.review_end - chunk.now
