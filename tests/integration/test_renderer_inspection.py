@@ -132,6 +132,18 @@ async def test_nodes_that_read_or_write_are_reported(tmp_path: Path) -> None:
         ("scene.cycles.time_limit = 5", "a time limit of 5 s for sampling"),
         ("cube.modifiers.new('c', 'CLOTH')", "unbaked simulation c of Cube"),
         (
+            "r = scene.render; r.dither_intensity = 2; r.keyframe_insert('dither_intensity', frame=1)",
+            "an animated dither",
+        ),
+        (
+            (
+                "rig = bpy.data.objects.new('rig', bpy.data.armatures.new('rig'));"
+                "scene.collection.objects.link(rig); bpy.context.view_layer.update();"
+                "rig.pose.ik_solver = 'ITASC'; rig.pose.ik_param.mode = 'SIMULATION'"
+            ),
+            "iTaSC simulation of rig",
+        ),
+        (
             (
                 "bpy.context.view_layer.objects.active = cube; bpy.ops.rigidbody.world_add();"
                 "bpy.ops.rigidbody.object_add(type='ACTIVE')"

@@ -9,6 +9,8 @@ import numpy as np
 from veriframe.verifier.crops import Samples
 
 COMBINED, COMPOSITE, CRYPTOMATTE = "Combined", "Composite", "Crypto"
+SHADOW_CATCHER = "Shadow%20Catcher"
+"""As the names of channels are written: docs/formats.md."""
 _KNUTH = np.uint32(2_654_435_761)
 
 
@@ -30,9 +32,19 @@ def composited(channels: Sequence[str]) -> list[int]:
     return found or colours(channels)
 
 
+def seen(channels: Sequence[str]) -> list[int]:
+    """The places of all that a denoiser changes: the colours, and the compositor's picture of them."""
+    return sorted({*colours(channels), *composited(channels)})
+
+
 def data(channels: Sequence[str]) -> list[int]:
     """The places of all others, such as depth: no denoiser changes them."""
-    return sorted(set(range(len(channels))) - set(colours(channels)))
+    return sorted(set(range(len(channels))) - set(seen(channels)))
+
+
+def has_shadow_catcher(channels: Sequence[str]) -> bool:
+    """Whether there is a pass that Cycles denoises, too, and of which no proof holds what it was before."""
+    return any(SHADOW_CATCHER in _pass_of(name) for name in channels)
 
 
 def with_numbers(samples: Samples, channels: Sequence[str]) -> Samples:

@@ -32,6 +32,10 @@ KINDS = {
 }
 
 
+MOST_EARLIER = 64
+"""So many frames before one are rendered at most, to see whether it depends on them."""
+
+
 class Way(Enum):
     """How a part is rendered again; model/verification/rule.py says why there are several."""
 
@@ -39,7 +43,8 @@ class Way(Enum):
     OTHER_KERNEL = "S"
     STOPPED_EARLY = "E"
     FRESH = "a fresh process"
-    """As OURS, but in a new process: whether this machine renders the same bits twice."""
+    """As OURS, but in a new process, after the frames of the job before it: whether this machine renders the
+    same bits whatever was rendered before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,13 +82,13 @@ class _Part:
 class Sessions:
     """The Blenders that have one asset open, one for each kernel. A context manager, which ends them.
 
-    `repeats`: whether this machine renders the same bits in two processes; `channels`: those of the asset's
-    pictures. None as long as nobody asked.
+    `repeats`: of which frames this machine renders the same bits in two processes; `channels`: those of the
+    asset's pictures, None as long as nobody asked.
     """
 
     renderer: Renderer
     asset: Asset
-    repeats: bool | None = None
+    repeats: dict[int, bool] = field(default_factory=dict)
     channels: tuple[str, ...] | None = None
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _open: dict[Kernel, RenderSession] = field(default_factory=dict)
@@ -156,6 +161,8 @@ class Crops:
         await asyncio.to_thread(out.mkdir)
         try:
             async with self._session(way) as session:
+                if way is Way.FRESH:
+                    await self._render_earlier(session, frame, out)
                 for part in parts:
                     if not (place := out / part.name).exists():
                         await self._render(session, frame, part.shown, place, way)
@@ -171,6 +178,15 @@ class Crops:
                 yield session
         else:
             yield await self.sessions.get(Kernel.SSE if way is Way.OTHER_KERNEL else Kernel.BEST)
+
+    async def _render_earlier(self, session: RenderSession, frame: int, out: Path) -> None:
+        """Render a tile of each frame that a worker renders before this one: simulations remember them."""
+        frames, tile = self.task.frames, TileGrid(*self.size).region(0)
+        earlier = frames[: frames.index(frame)] if frame in frames else ()
+        for number in earlier[-MOST_EARLIER:]:
+            place = out / f"earlier-{number}"
+            await self._render(session, number, tile, place, Way.FRESH)
+            await asyncio.to_thread(disk.remove, place)
 
     async def _render(self, session: RenderSession, frame: int, shown: Region, out: Path, way: Way) -> None:
         task = replace(

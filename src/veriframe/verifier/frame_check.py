@@ -162,7 +162,7 @@ class FrameCheck:
             self._is_unlike = True
 
     def _is_alike(self, ours: Crop, theirs: Samples, delivered: Delivered) -> bool:
-        places = channels.colours(ours.channels)
+        places = channels.seen(ours.channels)
         pictures = ours.picture[..., places], theirs[..., places]
         return comparing.looks(*pictures, is_radiance=delivered.is_radiance).are_alike
 

@@ -159,18 +159,18 @@ class Judging:
         is_alike = _leaf(other, part) == _leaf(ours, part) != _leaf(early, part)
         if is_alike and not self.has_two_kernels:
             return "has one kernel only, which does not show what rounding does"
-        return "" if await self._repeats(part, ours) else "does not render the same bits twice"
+        return "" if await self._repeats(part, ours) else "does not render the same bits each time"
 
     async def _repeats(self, part: Part, ours: Crop) -> bool:
-        """Whether a fresh process renders our own bits again. Asked once for each asset."""
-        sessions = self.crops.sessions
-        if sessions.repeats is None:
+        """Whether a fresh process renders our own bits after the frames before. Asked once for each frame."""
+        repeats = self.crops.sessions.repeats
+        if self.frame not in repeats:
             again = await self._again(part, Way.FRESH)
             # Denoising need not repeat where rendering does.
-            sessions.repeats = (
+            repeats[self.frame] = (
                 again.picture_leaf == ours.picture_leaf if ours.leaf is None else again.leaf == ours.leaf
             )
-        return sessions.repeats
+        return repeats[self.frame]
 
 
 def _of_tiles(ours: Samples, other: Samples, early: Samples, theirs: Samples, step: float) -> Answer:

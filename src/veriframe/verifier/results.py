@@ -112,6 +112,9 @@ class Result:
             if len(inspection.view_layers) > 1:
                 # Denoising the proof again shows one layer, and the picture is made of all.
                 return "the picture is denoised from several view layers"
+            names = [frame.channels.split(",") for frame in self.manifest.frames] if self.manifest else []
+            if any(map(channels.has_shadow_catcher, names)):
+                return "its Shadow Catcher pass is denoised, too"
         return _by_eye(inspection)
 
     def _depth(self, number: int) -> int:

@@ -43,14 +43,14 @@ class TilePicture:
 class Plan:
     """What is checked of a job's result: by which seed, what was asked for, and how many tiles a frame.
 
-    `patience_seconds`: how long late deliveries are waited for, at most.
+    `late_seconds`: how long late deliveries are waited for, at most.
     """
 
     job: Job
     seed: bytes
     request: Request
     tiles: int = 0
-    patience_seconds: float = math.inf
+    late_seconds: float = math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

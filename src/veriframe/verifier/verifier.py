@@ -121,13 +121,13 @@ class Verifier:
         job: Job,
         request: Request,
         after_block: int | None = None,
-        patience_seconds: float = math.inf,
+        late_seconds: float = math.inf,
     ) -> Verified:
         """Verify the result of a job. The seed is of the block after `after_block`; None: its submission's.
 
-        Waits for that block. `patience_seconds`: late deliveries are waited for no longer. Raises `RegistryUnavailable`, `StoreUnavailable`, `HostUnavailable`, and
-        `SettingsError` if the job has none of the frames that were asked for; what cannot be decided here is
-        a finding.
+        Waits for that block. `late_seconds`: late deliveries are waited for no longer.
+        Raises `RegistryUnavailable`, `StoreUnavailable`, `HostUnavailable`, and `SettingsError` if the job
+        has none of the frames that were asked for; what cannot be decided here is a finding.
         """
         started = time.monotonic()
         block = (job.submitted_block if after_block is None else after_block) + 1
@@ -144,7 +144,7 @@ class Verifier:
             build_hash=facts.build_hash,
             machine_class=await self.renderer.machine_class(),
         )
-        plan = Plan(job=job, seed=seed, request=request, patience_seconds=patience_seconds)
+        plan = Plan(job=job, seed=seed, request=request, late_seconds=late_seconds)
         turn = Turn(self._machine)
         async with self._scenes.kept(job.order.asset_cid), turn:
             verified = await self._job(finding, plan, turn)
@@ -219,7 +219,7 @@ class Verifier:
             store=self.store,
             result_cid=plan.job.result_cid,
             folder=Path(tempfile.mkdtemp(prefix=f"job-{plan.job.id}-", dir=opened.folder)),
-            retries=self.retries.within(plan.patience_seconds),
+            retries=self.retries.within(plan.late_seconds),
             on_wait=self.watching.on_wait,
             waiting=turn.given_up,
         )
@@ -277,5 +277,5 @@ def with_class_note(finding: JobFinding) -> JobFinding:
     has_other_bits = any(tile.worker is not None for frame in finding.frames for tile in frame.tiles)
     if not (has_other_bits and finding.worker_class and finding.worker_class == finding.machine_class):
         return finding
-    note = "The worker claims the class of this machine, which does not render these bits."
+    note = "The worker claims the class of this machine, which rendered other bits."
     return replace(finding, notes=(*finding.notes, note))

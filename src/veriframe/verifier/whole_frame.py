@@ -38,9 +38,10 @@ async def render_whole(judging: Judging, delivered: Delivered, traits: Traits) -
 
 def _are_same(ours: Crop, delivered: Delivered) -> bool:
     """Whether denoising again makes no more of a difference, and all other passes have the same bits."""
-    colours, data = channels.colours(ours.channels), channels.data(ours.channels)
-    seen = comparing.looks(ours.picture[..., colours], delivered.colours, is_radiance=delivered.is_radiance)
-    return seen.are_same and not comparing.most_apart(ours.picture[..., data], delivered.picture[..., data])
+    seen, data = channels.seen(ours.channels), channels.data(ours.channels)
+    a, b = ours.picture, delivered.picture
+    looks = comparing.looks(a[..., seen], b[..., seen], is_radiance=delivered.is_radiance)
+    return looks.are_same and not comparing.most_apart(a[..., data], b[..., data])
 
 
 async def denoise_again(judging: Judging, delivered: Delivered) -> None:
@@ -51,7 +52,15 @@ async def denoise_again(judging: Judging, delivered: Delivered) -> None:
     if delivered.denoised is None or any(one.tile == WHOLE for one in judging.findings):
         return
     ours = await delivered.denoised()
-    is_same = comparing.looks(ours, delivered.colours, is_radiance=delivered.is_radiance).are_same
+    pictures = [delivered.colours]
+    if (composited := channels.composited(delivered.cut.channels)) != channels.colours(
+        delivered.cut.channels
+    ):
+        # What the compositor shows, which leaves the picture as it was.
+        pictures.append(delivered.picture[..., composited])
+    is_same = all(
+        comparing.looks(ours, picture, is_radiance=delivered.is_radiance).are_same for picture in pictures
+    )
     judging.found(
         Part(WHOLE, delivered.region, Subject.DELIVERED),
         Conclusion.EXACT if is_same else Conclusion.WRONG,

@@ -87,8 +87,8 @@ MUTANTS = (
     Mutant(
         "a denoised picture is not compared",
         "verifier.whole_frame",
-        "is_same = comparing.looks(ours, delivered.colours,",
-        "is_same = comparing.looks(ours, ours,",
+        "comparing.looks(ours, picture, is_radiance",
+        "comparing.looks(ours, ours, is_radiance",
         "right proof, another picture, denoised",
     ),
     Mutant(

@@ -28,9 +28,18 @@ LAYERED = (
     ],
 )
 def test_colours_are_what_people_look_at(names: tuple[str, ...], colours: list[int]) -> None:
-    """Everything else is data."""
+    """Everything else is data, but the compositor's picture, which people look at, too."""
     assert channels.colours(names) == colours
-    assert channels.data(names) == [place for place in range(len(names)) if place not in colours]
+    seen = [place for place, name in enumerate(names) if place in colours or name.startswith("Composite.")]
+    assert channels.seen(names) == seen
+    assert channels.data(names) == [place for place in range(len(names)) if place not in seen]
+
+
+def test_a_shadow_catcher_is_found_by_the_name_of_its_pass() -> None:
+    """As a manifest writes it: it is denoised, too."""
+    assert channels.has_shadow_catcher((*LAYERED, "ViewLayer.Shadow%20Catcher.R"))
+    assert channels.has_shadow_catcher(("ViewLayer.Noisy%20Shadow%20Catcher.R",))
+    assert not channels.has_shadow_catcher((*LAYERED, "Shadow%20Catcher.Combined.R"))
 
 
 def test_the_compositor_has_one_picture() -> None:

@@ -39,7 +39,7 @@ def crop(pixels: Samples) -> Crop:
 class Repeats:
     """What is known of this machine: nothing yet."""
 
-    repeats: bool | None = None
+    repeats: dict[int, bool] = field(default_factory=dict)
 
 
 @dataclass
@@ -99,7 +99,7 @@ async def test_a_machine_that_does_not_repeat_its_bits_rejects_nothing() -> None
     """The fresh process renders something else."""
     found, reason = await judged(moved(1e-6), moved(0.02), moved(1e-6), moved(0.05))
     assert found is Conclusion.UNDECIDED
-    assert "the same bits twice" in reason
+    assert "the same bits each time" in reason
 
 
 def half_hair(share: float, dice: np.random.Generator) -> Samples:

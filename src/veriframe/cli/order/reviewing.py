@@ -111,12 +111,12 @@ class _Verifying(Examiner):
     async def __aexit__(self, *_error: object) -> None:
         await self.rest()
 
-    async def examine(self, job: Job, patience_seconds: float) -> Examined:
+    async def examine(self, job: Job, late_seconds: float) -> Examined:
         """Verify the result."""
         self._under_way += 1
         try:
             verifier = await self._open()
-            verified = await verifier.verify(job, self._request, patience_seconds=patience_seconds)
+            verified = await verifier.verify(job, self._request, late_seconds=late_seconds)
         except BaseException:
             if self._under_way == 1:
                 await self.rest()

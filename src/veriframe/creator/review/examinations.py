@@ -49,9 +49,9 @@ class Examinations:
         workers = [one.worker for one in self._under_way.values()]
         return len(workers) < MOST_AT_ONCE and job.worker not in workers
 
-    def begin(self, job: Job, patience_seconds: float) -> None:
+    def begin(self, job: Job, late_seconds: float) -> None:
         """Examine a result, for which there is room. Late deliveries are waited for at most so long."""
-        task = asyncio.create_task(examined(self.examiner, job, patience_seconds))
+        task = asyncio.create_task(examined(self.examiner, job, late_seconds))
         task.add_done_callback(lambda _: self.on_end())
         self._under_way[result_of(job)] = _UnderWay(job.worker, task)
 

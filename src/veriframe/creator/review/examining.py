@@ -12,13 +12,13 @@ from veriframe.model.verification.findings import Conclusion
 log = structlog.get_logger()
 
 
-async def examined(examiner: Examiner, job: Job, patience_seconds: float) -> Examined:
+async def examined(examiner: Examiner, job: Job, late_seconds: float) -> Examined:
     """What a verification says; UNDECIDED without a report if it failed.
 
     Raises `Unavailable`, `SettingsError` and `OutputGone`, which are no matter of the result.
     """
     try:
-        return await examiner.examine(job, patience_seconds)
+        return await examiner.examine(job, late_seconds)
     except (Unavailable, SettingsError, OutputGone):
         raise
     except VeriFrameError as error:

@@ -21,7 +21,7 @@ from veriframe.creator.review.consequences import MONEY, Consequences
 from veriframe.creator.review.examinations import Examinations, result_of
 from veriframe.creator.review.reordering import Reordering
 from veriframe.creator.review.reports import Reports
-from veriframe.creator.review.time_left import is_half_over, is_nearly_over, patience, until_half
+from veriframe.creator.review.time_left import is_half_over, is_nearly_over, late_seconds, until_half
 from veriframe.creator.review.values import (
     Examined,
     Examiner,
@@ -37,7 +37,7 @@ from veriframe.threads import run_briefly
 log = structlog.get_logger()
 
 WITHHELD_PAUSES = 10
-"""What is withheld is asked for again after so many of the usual pauses, or once half of its review is over."""
+"""What is withheld is asked for again after so many of the usual pauses, or at half of its review."""
 
 Matter = tuple[int, str, bool]
 """What is to be done about: a job, its result, and whether it lost its dispute."""
@@ -216,7 +216,7 @@ class Review:
         if await self._reader.block_hash(chunk.job.submitted_block + 1) is None:
             return False
         self._tell_once(chunk, Happened.BEGUN)
-        self._examinations.begin(chunk.job, patience(chunk))
+        self._examinations.begin(chunk.job, late_seconds(chunk))
         return True
 
     async def _note(self, chunk: Chunk, found: Examined) -> ConclusionNote:

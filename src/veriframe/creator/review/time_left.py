@@ -7,7 +7,7 @@ from veriframe.creator.orders.values import Chunk
 LAST_SHARE = 0.1
 """When so much of a review is left, what was withheld is not asked for again, however long ago that was."""
 
-PATIENT_SHARE = 0.25
+LATE_SHARE = 0.25
 """An examination waits for late deliveries for so much of what is left of the review, and no longer."""
 
 
@@ -26,9 +26,9 @@ def is_nearly_over(chunk: Chunk) -> bool:
     return _seconds_left(chunk) <= LAST_SHARE * chunk.job.terms.review_seconds
 
 
-def patience(chunk: Chunk) -> float:
+def late_seconds(chunk: Chunk) -> float:
     """The seconds that an examination may wait for late deliveries, so that it ends within the review."""
-    return max(0.0, PATIENT_SHARE * _seconds_left(chunk))
+    return max(0.0, LATE_SHARE * _seconds_left(chunk))
 
 
 def _seconds_left(chunk: Chunk) -> int:

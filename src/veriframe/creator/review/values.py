@@ -26,10 +26,11 @@ class Examiner(Protocol):
     """Verifies results, one at a time."""
 
     @abstractmethod
-    async def examine(self, job: Job, patience_seconds: float) -> Examined:
+    async def examine(self, job: Job, late_seconds: float) -> Examined:
         """Verify the result of a job. The block after its submission's is there.
 
-        `patience_seconds`: how long late deliveries are waited for, at most. Raises `Unavailable` if that may succeed later; what cannot be decided is UNDECIDED.
+        `late_seconds`: how long late deliveries are waited for, at most.
+        Raises `Unavailable` if that may succeed later; what cannot be decided is UNDECIDED.
         """
 
     @abstractmethod

@@ -42,13 +42,13 @@ class Says(Examiner):
 
     of: dict[int, Conclusion | BaseException] = field(default_factory=dict)
     asked: list[int] = field(default_factory=list)
-    patience: list[float] = field(default_factory=list)
+    late_seconds: list[float] = field(default_factory=list)
     meanwhile: Callable[[Job], Awaitable[object]] | None = None
     rests: int = 0
 
-    async def examine(self, job: Job, patience_seconds: float) -> Examined:
+    async def examine(self, job: Job, late_seconds: float) -> Examined:
         """The conclusion of the job."""
-        self.patience.append(patience_seconds)
+        self.late_seconds.append(late_seconds)
         self.asked.append(job.id)
         if self.meanwhile is not None:
             await self.meanwhile(job)

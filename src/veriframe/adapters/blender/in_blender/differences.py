@@ -14,11 +14,17 @@ IGNORED = {"use_border": "Render Region", "use_multiview": "Stereoscopy", "use_s
 """Settings of `RenderSettings` that `render_frames.py` turns off, by the names that Blender shows."""
 
 
+MOST_DITHER = 1.0
+"""More of it makes parts of a picture differ by more than a verifier allows for."""
+
+
 def ignored() -> Iterator[str]:
     """Settings that would change the picture, and are turned off for a render."""
     for name, shown in IGNORED.items():
         if getattr(bpy.context.scene.render, name, False):
             yield shown
+    if bpy.context.scene.render.dither_intensity > MOST_DITHER:
+        yield f"Dither above {MOST_DITHER:g}"
 
 
 def changed_later(scene: Any) -> Iterator[str]:
@@ -28,9 +34,18 @@ def changed_later(scene: Any) -> Iterator[str]:
     tree = getattr(scene, "node_tree", None)
     if not (scene.render.use_compositing and getattr(scene, "use_nodes", False) and tree):
         return
-    plain = {"CompositorNodeRLayers", "CompositorNodeComposite", "CompositorNodeViewer", "NodeFrame"}
-    if any(node.bl_idname not in plain and not node.mute for node in tree.nodes):
+    if not all(node.mute or is_plain(node, scene) for node in tree.nodes):
         yield "Compositing"
+
+
+def is_plain(node: Any, scene: Any) -> bool:
+    """Whether a compositor's node leaves the picture as it was rendered, with the scene's own settings."""
+    if node.bl_idname == "CompositorNodeRLayers":
+        return node.scene in (None, scene)
+    if node.bl_idname == "CompositorNodeComposite":
+        sources = [(link.from_node.bl_idname, link.from_socket.name) for link in node.inputs["Image"].links]
+        return bool(node.use_alpha) and sources == [("CompositorNodeRLayers", "Image")]
+    return node.bl_idname in ("CompositorNodeViewer", "NodeFrame")
 
 
 def varied(scene: Any) -> Iterator[str]:
@@ -59,6 +74,11 @@ def unrepeatable() -> Iterator[str]:
     scene = bpy.context.scene
     if scene.render.engine == "CYCLES" and scene.cycles.time_limit > 0:
         yield f"a time limit of {scene.cycles.time_limit:g} s for sampling"
+    if any(path == "render.dither_intensity" for path in animated_paths(scene)):
+        yield "an animated dither"
+    for item in scene.objects:
+        if item.pose and item.pose.ik_solver == "ITASC" and item.pose.ik_param.mode == "SIMULATION":
+            yield f"iTaSC simulation of {item.name}"
     for name in readers(tells_machine):
         yield f"{name}, which reads how many threads render"
     for item in scene.objects:

@@ -14,6 +14,7 @@ from typing import Any
 
 import bpy
 import merged_picture  # type: ignore[import-not-found]
+from differences import MOST_DITHER  # type: ignore[import-not-found]
 from frame_progress import FrameProgress  # type: ignore[import-not-found]
 from reporting import heartbeat, memory_bytes, report  # type: ignore[import-not-found]
 from task_settings import Settings  # type: ignore[import-not-found]
@@ -80,6 +81,9 @@ def normalise(scene: bpy.types.Scene) -> list[str]:
             setattr(render, name, False)
             changed.append(f"render.{name}")
     render.use_overwrite, render.use_file_extension, render.use_persistent_data = True, True, True
+    if render.dither_intensity > MOST_DITHER:
+        render.dither_intensity = MOST_DITHER
+        changed.append("render.dither_intensity")
     render.threads_mode = "AUTO"
     bpy.context.preferences.filepaths.use_auto_save_temporary_files = False
     if hasattr(render, "compositor_device"):

@@ -48,8 +48,8 @@ def _read(path: Path, width: int, height: int, most_channels: int) -> Planes:
         channels = OpenEXR.File(str(path), separate_channels=True).channels()
     except (NotAPictureError, MemoryError):
         raise
-    except Exception as error:  # noqa: BLE001  # the library raises arbitrary exceptions
-        raise NotAPictureError(f"it cannot be decoded: {error}") from None
+    except Exception:  # noqa: BLE001  # the library raises arbitrary exceptions, which name passing files
+        raise NotAPictureError("it is damaged, or no OpenEXR file") from None
     planes = {name: channel.pixels for name, channel in channels.items()}
     if any(plane.shape != (height, width) for plane in planes.values()):
         raise NotAPictureError("its channels differ in size")
