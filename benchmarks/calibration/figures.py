@@ -47,13 +47,22 @@ class Figure:
     answer: str
     grain: float = 1.0
     honest_grain: float = 1.0
+    brightness: float = 1.0
+    honest_brightness: float = 1.0
 
     @property
     def differences(self) -> tuple[Differences, Differences, Differences]:
         """What the rule sees: A−W, A−S, A−E."""
         return (
-            Differences(self.quantiles, self.outliers, self.gross, self.pixels, self.grain),
-            Differences(self.honest, self.honest_outliers, self.honest_gross, self.pixels, self.honest_grain),
+            Differences(self.quantiles, self.outliers, self.gross, self.pixels, self.grain, self.brightness),
+            Differences(
+                self.honest,
+                self.honest_outliers,
+                self.honest_gross,
+                self.pixels,
+                self.honest_grain,
+                self.honest_brightness,
+            ),
             Differences(self.early, self.early_outliers, pixels=self.pixels),
         )
 
@@ -86,7 +95,7 @@ def measure(cases: Sequence[Case], folder: Path) -> list[Figure]:
 
 def _figure(case: Case, way: Way, pictures: Sequence[NDArray[np.float32]]) -> Figure:
     ours, kernel, early, theirs = pictures
-    seen = comparing.judged(ours, kernel, early, theirs)
+    seen = comparing.judged(ours, kernel, early, theirs, is_light=True)
     worker, honest, stopped = seen
     return Figure(
         scene=case.crop.scene,
@@ -108,6 +117,8 @@ def _figure(case: Case, way: Way, pictures: Sequence[NDArray[np.float32]]) -> Fi
         answer=rule.judge(*seen).value,
         grain=_short(worker.grain),
         honest_grain=_short(honest.grain),
+        brightness=float(f"{worker.brightness:.5g}"),
+        honest_brightness=float(f"{honest.brightness:.5g}"),
     )
 
 

@@ -16,6 +16,9 @@ SMALL = 1e-3
 NO_GRAIN = 1e-8
 """Added to the grain of every tile, so that none of a plain one is divided by nothing."""
 
+BRIGHTEST = 0.99
+"""The quantile up to which values count for the brightness of a tile."""
+
 QUANTILES = (0.25, 0.5, 0.75)
 
 FLAT_LEVELS = 2 / 255
@@ -68,11 +71,18 @@ def differences(
 
 
 def judged(
-    ours: Samples, other: Samples, early: Samples, theirs: Samples, step: float = 0.0
+    ours: Samples,
+    other: Samples,
+    early: Samples,
+    theirs: Samples,
+    step: float = 0.0,
+    *,
+    is_light: bool = False,
 ) -> tuple[Differences, Differences, Differences]:
     """What the rule sees of a part: how ours differs from theirs, the other kernel's and the early stop.
 
-    `step` is what quantisation may change a value by.
+    `step` is what quantisation may change a value by. `is_light`: the values are light, so that their sum
+    means something; that of depths, say, does not.
     """
     apart, rounded, stopped = (relative(ours, one, step) for one in (theirs, other, early))
     # Most of a tile may be plain background, which no cheat needs to render.
@@ -85,8 +95,27 @@ def judged(
         return worker, honest, early_stop
     own = grain(ours)
     judged_ones = ((worker, theirs), (honest, other), (early_stop, early))
-    a, b, c = (replace(one, grain=float(f"{grain(pixels) / own:.6g}")) for one, pixels in judged_ones)
+    a, b, c = (
+        replace(
+            one,
+            grain=float(f"{grain(pixels) / own:.6g}"),
+            brightness=float(f"{brightness(ours, pixels):.6g}") if is_light else 1.0,
+        )
+        for one, pixels in judged_ones
+    )
     return a, b, c
+
+
+def brightness(ours: Samples, theirs: Samples) -> float:
+    """The mean of theirs as a multiple of ours: that of the channel which is furthest from 1.
+
+    Values above 99 % of ours count as that, since a few bright pixels are chance.
+    """
+    a, b = (np.nan_to_num(one, nan=0.0, posinf=1e9, neginf=-1e9).astype(np.float64) for one in (ours, theirs))
+    most = np.quantile(a, BRIGHTEST, axis=(0, 1))
+    mean, other = (np.minimum(one, most).mean(axis=(0, 1)) for one in (a, b))
+    found = 1 + np.clip((other - mean) / (np.abs(mean) + SMALL), -1e6, 1e6)
+    return float(found[np.abs(found - 1).argmax()])
 
 
 def grain(samples: Samples) -> float:

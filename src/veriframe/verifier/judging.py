@@ -120,7 +120,8 @@ class Judging:
         taken = take or partial(_subject, part=part)
         a = taken(ours)
         others = taken(other), taken(early)
-        judged = comparing.judged(a, *others, theirs, step)
+        is_light = part.subject is Subject.NOISY and take is None
+        judged = comparing.judged(a, *others, theirs, step, is_light=is_light)
         answer = _of_tiles(a, *others, theirs, step) if part.tile == WHOLE else rule.judge(*judged)
         conclusion, reason = _MEANING[answer]
         if answer is Answer.REJECTED and (why := await self._unfit(part, ours, other, early)):

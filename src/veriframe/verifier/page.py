@@ -201,7 +201,8 @@ def _rows(found: TileFinding) -> tuple[_Row, ...]:
         for place, name in enumerate(("a quarter below", "median", "three quarters below"))
     ]
     far_off = _Row("far off", tuple(f"{100 * one.outliers:.3g} %" for one in judged))
-    return (*quantiles, far_off, _Row("grain", tuple(f"{one.grain:.3g}" for one in judged)))
+    grain = _Row("grain", tuple(f"{one.grain:.3g}" for one in judged))
+    return (*quantiles, far_off, grain, _Row("brightness", tuple(f"{one.brightness:.4g}" for one in judged)))
 
 
 def _number(value: float) -> str:

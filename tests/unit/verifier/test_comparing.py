@@ -155,6 +155,22 @@ def test_grain_grows_with_noise_and_not_with_brightness() -> None:
     assert comparing.judged(ours, ours, ours, ours + noise, 0.01)[0].grain == 1
 
 
+def test_brightness_is_that_of_the_channel_furthest_from_one() -> None:
+    """fault_348: in light alone; a few bright pixels, and what is no number, change nothing."""
+    ours = RANDOM.random((64, 64, 4), dtype=np.float32) + np.float32(0.1)
+    theirs = ours * np.array([1, 0.95, 1.02, 1], dtype=np.float32)
+    assert comparing.brightness(ours, theirs) == pytest.approx(0.95, rel=0.005)
+    sparks = ours.copy()
+    sparks[:4, :4] = 1e6
+    assert comparing.brightness(ours, sparks) == pytest.approx(1, abs=0.005)
+    assert comparing.brightness(tile(np.nan), tile(0.0)) == 1
+    assert comparing.brightness(tile(np.inf), tile(np.inf)) == 1
+    assert comparing.brightness(tile(0.0), tile(1e-6)) == pytest.approx(1, abs=0.002)
+    judged = comparing.judged(ours, ours, ours, theirs, is_light=True)
+    assert [one.brightness for one in judged] == [pytest.approx(0.95, rel=0.005), 1, 1]
+    assert comparing.judged(ours, ours, ours, theirs)[0].brightness == 1
+
+
 def test_dithering_is_not_a_shade() -> None:
     """Patterns of up to two levels of 8 bits look alike, however many pixels differ; a shade does not."""
     ours = np.full((64, 61, 3), 100 / 255, dtype=np.float32)

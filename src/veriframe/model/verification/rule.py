@@ -52,6 +52,14 @@ the samples of fur 1.28 to 1.58. Chance grows as the pixels become fewer.
 """
 
 
+ACCEPTED_BRIGHTNESS, REJECTED_BRIGHTNESS = 0.01, 0.02
+"""By what share a tile of so many pixels may be brighter or darker, besides what honest rounding makes it.
+
+Where paths part early, a few bounces fewer are lost among the differences, but make a tile darker. Measured as
+above: honest ones at most 0.005, in fur; four bounces of 16 in fur 0.01 to 0.06.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Differences:
     """How two tiles differ: quantiles (25, 50, 75 %) of the relative differences of active pixels.
@@ -59,7 +67,7 @@ class Differences:
     Active are pixels in which any two of the four renders differ: a plain background says nothing. Quantiles
     of honest rounding are of `SLACK` more. `outliers` is the share of active pixels, 0 … 1, that differ by
     more than the early stop does in the median; `gross` are the shares of all `pixels` that differ by more
-    than `GROSS`. `grain` is how grainy the other tile is, as a multiple of ours.
+    than `GROSS`. `grain` is how grainy the other tile is, and `brightness` how bright, as multiples of ours.
     """
 
     quantiles: tuple[float, float, float]
@@ -67,6 +75,7 @@ class Differences:
     gross: tuple[float, float] = (0.0, 0.0)
     pixels: int = 4096
     grain: float = 1.0
+    brightness: float = 1.0
 
 
 class Answer(StrEnum):
@@ -88,9 +97,11 @@ def judge(worker: Differences, honest: Differences, early: Differences) -> Answe
     gross = list(zip(worker.gross, honest.gross, strict=True))
     chance = max(1.0, (GRAIN_PIXELS / worker.pixels) ** 0.5)
     grain, rounded = worker.grain - 1, abs(honest.grain - 1)
+    bias, rounded_bias = abs(worker.brightness - 1), abs(honest.brightness - 1)
     if (
         worker.outliers <= accepted_outliers
         and grain <= ACCEPTED_FACTOR * rounded + ACCEPTED_GRAIN * chance
+        and bias <= ACCEPTED_FACTOR * rounded_bias + ACCEPTED_BRIGHTNESS * chance
         and all(found <= ACCEPTED_FACTOR * share + accepted_gross for found, share in gross)
         and all(found <= ACCEPTED_FACTOR * rounding + ROUNDING for found, rounding, _ in pairs)
     ):
@@ -101,6 +112,7 @@ def judge(worker: Differences, honest: Differences, early: Differences) -> Answe
         for found, rounding, stopped in pairs
     )
     is_grainy = grain > REJECTED_FACTOR * rounded + REJECTED_GRAIN * chance
-    if is_gross or is_beyond or is_grainy or worker.outliers > rejected_outliers:
+    is_biased = bias > REJECTED_FACTOR * rounded_bias + REJECTED_BRIGHTNESS * chance
+    if is_gross or is_beyond or is_grainy or is_biased or worker.outliers > rejected_outliers:
         return Answer.REJECTED
     return Answer.BETWEEN
