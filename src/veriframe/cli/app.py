@@ -41,8 +41,8 @@ COMMANDS = {
 }
 """All commands in the order of the help: where each one is, a function or a group, and its line there."""
 
-SERVICES = ("worker", "arbiter")
-"""Commands that run until they are stopped."""
+SERVICES = ("worker",)
+"""Commands that always run until they are stopped: their log shows what they do."""
 
 _PLAIN = None
 """Typer's markup mode of all help: rich takes longer than any light command."""

@@ -114,6 +114,19 @@ def open_creator_registry(
     return creator
 
 
+def require_account(default_account: str) -> None:
+    """Raise `SettingsError` if the embedded registry lacks the acting account, or is not there."""
+    settings, name = context.current().settings, context.account(default_account)
+    if settings.registry == "starknet":
+        return
+    registries.reader(settings, name)
+    if name not in (known for known, _ in context.run(registries.accounts(settings))):
+        raise SettingsError(
+            f"There is no account “{show.clean(name)}” here. `veriframe account list` lists all accounts;"
+            " name one of them with --account."
+        )
+
+
 def account_key(settings: Settings) -> Key | None:
     """The key in the keystore, or None if a devnet account is used instead. Raises `SettingsError`."""
     if settings.devnet_account is not None:

@@ -274,9 +274,11 @@ class LocalStore(ContentStore):
         )
 
     def _damaged(self, cid: str, why: str) -> StoreDamaged:
+        path = self._blobs.path(cid)
+        kind = "folder" if path.is_dir() else "file"
         return StoreDamaged(
-            f"The stored file {self._blobs.path(cid)} is damaged: {why}. Add the same content again to repair"
-            " it, or delete the file."
+            f"The stored {kind} {path} is damaged: {why}. Add the same content again to repair it, or delete"
+            f" the {kind}."
         )
 
     def _full(self, pinned_bytes: int) -> StoreFull:

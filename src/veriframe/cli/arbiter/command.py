@@ -47,8 +47,15 @@ def arbiter(
     Each result is verified by rendering drawn parts of it again. The report becomes public, and the verdict
     goes to the registry. What cannot be decided here is left to you.
     """
-    opening.refuse_other_makers("resolve")
     settings, account = context.current().settings, context.account(ACCOUNT)
+    is_over = once or is_dry or job_id is not None
+    if not is_over:
+        # The log of a service shows what it does; that of a command is quiet, as elsewhere.
+        context.begin_log(settings.log_level)
+    opening.refuse_other_makers("resolve")
+    if is_dry:
+        # It changes nothing, and so makes no account.
+        opening.require_account(ACCOUNT)
     with arbiters.lock_account(settings, account):
         registry = opening.open_creator_registry(ACCOUNT, say_new)
         options = ArbiterOptions(
@@ -58,7 +65,6 @@ def arbiter(
             only=job_id,
             is_dry=is_dry,
         )
-        is_over = once or is_dry or job_id is not None
         outcomes = context.run(_until_stopped(registry, account, options, once=is_over, as_json=as_json))
     if is_over and any(one.kind in (OutcomeKind.UNDECIDED, OutcomeKind.REFUSED) for one in outcomes):
         raise typer.Exit(UNDECIDED)
@@ -123,8 +129,10 @@ async def _serve(
     )
     now = (await registry.snapshot(1, 0)).head.time
     for job in disputes if lists else ():
-        show.line(dispute_view.listed(job, now))
-    if lists and not disputes:
+        if options.only in (None, job.id):
+            show.line(dispute_view.listed(job, now))
+    # Whether the only job can be decided is said by the arbiter itself.
+    if lists and not disputes and options.only is None:
         show.line(f"No dispute names the account “{show.clean(account)}” now.")
     store = context.open_store(settings)
     async with arbiters.opened_arbiter(settings, account, registry, store, options, tell) as opened:

@@ -192,17 +192,24 @@ def next_step(status: JobStatus) -> str:
     if job.state is JobState.SUBMITTED:
         dispute = f", or `veriframe job dispute {number}`" if status.may_be_disputed else ""
         return (
-            f"`veriframe job fetch {number}`, then `veriframe job accept {number}`{dispute}. "
+            f"{_fetch(job)}, then `veriframe job accept {number}`{dispute}. "
             "After the review anyone may trigger the payment."
         )
     return {
         JobState.CLAIMED: "A worker renders it and must submit before the lease ends.",
         JobState.DISPUTED: f"The arbiter decides: `veriframe --account NAME job resolve {number} --verdict "
         "worker|creator|neither`. If there is no decision in time, the worker is paid.",
-        JobState.PAID: f"Done. `veriframe job fetch {number}` downloads the picture.",
+        JobState.PAID: f"Done. To download it: {_fetch(job)}.",
         JobState.REFUNDED: "Done. The reward is its creator's credit again and pays for the next job. "
         f"`veriframe --account {context.account(DEFAULT_ACCOUNT)} account withdraw STRK` withdraws it.",
     }[job.state]
+
+
+def _fetch(job: Job) -> str:
+    """The command that fetches the result: frames are fetched by their order, a picture by its job."""
+    of_order = f"`veriframe order fetch {job.order.id}`"
+    # A job that is its whole order may be of a scene or of frames: only its asset tells.
+    return of_order if job.order.jobs > 1 else f"`veriframe job fetch {job.id}` (of frames: {of_order})"
 
 
 def _their_next_step(job: Job) -> str:

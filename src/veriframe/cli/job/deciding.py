@@ -17,11 +17,12 @@ from veriframe.cli.job import acting, options
 from veriframe.creator import files
 from veriframe.creator.creator import Creator
 from veriframe.errors import SettingsError, ValidationFailed
-from veriframe.model.quantities import format_strk
+from veriframe.model.quantities import format_strk, plural
 from veriframe.model.registry import guards
 from veriframe.model.registry.job import Job, Verdict
 from veriframe.model.registry.job_status import JobStatus
 from veriframe.model.registry.ledger import Call
+from veriframe.model.rendering.frames import format_frames
 from veriframe.model.verification.findings import RIGHT
 
 PUBLIC_EVIDENCE = "The evidence becomes public: anyone who knows its CID can read it. This cannot be undone."
@@ -68,7 +69,7 @@ def dispute(
     opening.refuse_other_makers("dispute")
     if evidence is not None:
         files.stamp(evidence, files.EVIDENCE)
-        _refuse_proofs(job_id, evidence)
+        _refuse_useless(job_id, evidence)
     creator = acting.creator()
     if evidence is not None:
         # What cannot be disputed at all is said before anything is asked.
@@ -85,17 +86,28 @@ def dispute(
     _decide(creator, decide, money.disputed, [job_id], as_json=as_json, rule=guards.require_disputable)
 
 
-def _refuse_proofs(job_id: int, evidence: Path) -> None:
-    """Raise `SettingsError` for a report that proves the result right: the dispute and its bond were lost."""
+def _refuse_useless(job_id: int, evidence: Path) -> None:
+    """Raise `SettingsError` for a report of other jobs, or one that proves the result right.
+
+    The dispute and its bond may be lost with it. Any other file may be evidence.
+    """
     from veriframe.model.verification.report import MOST_BYTES, parse_report  # noqa: PLC0415 - is slow
 
     with suppress(OSError, ValidationFailed):
         with evidence.open("rb") as file:
             findings = parse_report(file.read(MOST_BYTES + 1))
+        if all(one.job != job_id for one in findings):
+            numbers = tuple(sorted(one.job for one in findings))
+            about = f"{plural(len(numbers), 'job')} {format_frames(numbers)}" if numbers else "no job"
+            raise SettingsError(
+                f"This report is about {about}, not about job {job_id}: an arbiter learns nothing from it. "
+                f"`veriframe verify {job_id} -o DIR` writes one that is."
+            )
         if any(one.job == job_id and one.conclusion in RIGHT for one in findings):
             raise SettingsError(
                 f"This report says that the result of job {job_id} is right. An arbiter would find the same, "
-                "and the dispute's bond would be lost. Without --evidence you may dispute it nevertheless."
+                f"and the dispute's bond would be lost. `veriframe verify {job_id} -o DIR` verifies it anew. "
+                "Without --evidence you may dispute it nevertheless."
             )
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from veriframe.cli.display import order_view, show
 from veriframe.creator.orders.values import Chunk, ChunkState, OrderStatus
 from veriframe.model.quantities import format_strk, plural
 from veriframe.model.registry.history import JobEvent, JobHistory
-from veriframe.model.registry.job import JobState, Verdict, format_address
+from veriframe.model.registry.job import NOBODY, JobState, Verdict, format_address
 from veriframe.model.registry.ledger import EventKind
 from veriframe.model.rendering.frames import format_frames
+from veriframe.model.verification.findings import AT_FAULT, Conclusion
 
 MOST_FAULTS = 5
 """The most results at fault that are told with their reasons."""
@@ -146,9 +147,7 @@ def _first(lines: list[str]) -> list[str]:
 def next_step(status: OrderStatus) -> str:
     """What the creator can do."""
     number = status.number
-    steps = []
-    if status.count(ChunkState.THERE):
-        steps.append(f"`veriframe order fetch {number}`, then `veriframe order accept {number}`")
+    steps = [*_review_steps(status)]
     if status.count(ChunkState.DISPUTED):
         steps.append(f"`veriframe order watch {number}` waits for the arbiter")
     if status.count(ChunkState.EXPIRED):
@@ -158,5 +157,65 @@ def next_step(status: OrderStatus) -> str:
     if steps:
         return ". ".join(steps) + "."
     if status.is_over:
-        return f"Done. `veriframe order fetch {number}` and `veriframe order film {number}` get the frames."
+        frames = "the frames that are there" if paid_at_fault(status) else "the frames"
+        done = " ".join(("Done.", *paid_at_fault(status)))
+        return f"{done} `veriframe order fetch {number}` and `veriframe order film {number}` get {frames}."
     return f"`veriframe order watch {number}` follows it."
+
+
+def paid_at_fault(status: OrderStatus) -> list[str]:
+    """A sentence for each conclusion that says which jobs were paid for in spite of it."""
+    paid = [chunk for chunk in status.chunks if chunk.state is ChunkState.PAID]
+    return [
+        f"{_jobs(those)} {'was' if len(those) == 1 else 'were'} paid for, although found {conclusion}."
+        for conclusion in AT_FAULT
+        if (those := _concluded(paid, conclusion))
+    ]
+
+
+def _review_steps(status: OrderStatus) -> Iterator[str]:
+    """What to do about results that wait: dispute, look, verify, pay."""
+    number = status.number
+    waiting = [chunk for chunk in status.chunks if chunk.job.state is JobState.SUBMITTED and chunk.has_result]
+    for conclusion in AT_FAULT:
+        if those := _concluded(waiting, conclusion):
+            yield _dispute_step(status, those, conclusion)
+    if undecided := _concluded(waiting, Conclusion.UNDECIDED):
+        yield (
+            f"{_jobs(undecided)} could not be decided here: look at what `veriframe verify"
+            f" {undecided[0].job.id} -o DIR` shows"
+        )
+    there = [chunk for chunk in waiting if chunk.state is ChunkState.THERE and not chunk.is_disproved]
+    if any(chunk.is_under_review and chunk.verified is None for chunk in there):
+        yield f"`veriframe order verify {number}` says whether the results are right"
+    if there:
+        yield f"`veriframe order fetch {number}`, then `veriframe order accept {number}`"
+
+
+def _dispute_step(status: OrderStatus, those: Sequence[Chunk], conclusion: Conclusion) -> str:
+    """What can be done about results of a conclusion that is at fault, and until when."""
+    names, is_one = f"{_jobs(those)} {'is' if len(those) == 1 else 'are'} {conclusion}", len(those) == 1
+    open_ones = [chunk for chunk in those if chunk.is_under_review]
+    if not open_ones:
+        return f"{names}, and the review is over: anyone may trigger the payment now"
+    first = min(open_ones, key=lambda chunk: chunk.job.review_end)
+    until = show.moment(first.job.review_end, first.now)
+    if status.order.terms.arbiter == NOBODY:
+        return (
+            f"{names}. The order names no arbiter, so that {'it' if is_one else 'they'} cannot be disputed,"
+            f" and {'is' if is_one else 'are'} paid for after {until}"
+        )
+    return (
+        f"{names}: `veriframe order watch {status.number} --verify --dispute` disputes"
+        f" {'it' if is_one else 'them'}, or `veriframe job dispute {first.job.id}`, until {until};"
+        f" then {'it is' if is_one else 'they are'} paid for"
+    )
+
+
+def _concluded(chunks: Sequence[Chunk], conclusion: Conclusion) -> list[Chunk]:
+    return [chunk for chunk in chunks if chunk.verified and chunk.verified.conclusion is conclusion]
+
+
+def _jobs(chunks: Sequence[Chunk]) -> str:
+    numbers = tuple(sorted(chunk.job.id for chunk in chunks))
+    return f"{plural(len(numbers), 'Job')} {format_frames(numbers)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -105,7 +105,7 @@ def watch(
         else:
             with running.told_when_stopped():
                 last = context.follow(_reviewed(number, follower, polls, orders, creator, blender, wanted))
-        for line in facts.before_arbiter(last) if last is not None else ():
+        for line in (*facts.paid_at_fault(last), *facts.before_arbiter(last)) if last is not None else ():
             view.say(line)
     if last is not None and last.count(ChunkState.REFUNDED, ChunkState.EXPIRED):
         raise typer.Exit(REFUNDED)
@@ -166,7 +166,8 @@ class _Follower:
                 break
             if self.work is not None and self.work.done():
                 await self.work
-        return status
+        # What the review has concluded since the poll counts, too.
+        return status if status is None or self.review is None else self.review.status
 
     def _goes_on(self, status: OrderStatus) -> bool:
         """Whether something is left to be done although no more frames can come."""
@@ -199,7 +200,13 @@ class _Follower:
             assert self.review is not None
             self._show(self.review.status)
         else:
-            self.view.say(review_words.sentence(told, options))
+            self.view.say(review_words.sentence(self._as_it_is_now(told), options))
+
+    def _as_it_is_now(self, told: Told) -> Told:
+        """With the chunk of the last poll: what came too late is told with what became of it."""
+        chunks = self.review.status.chunks if self.review is not None else ()
+        now = [chunk for chunk in chunks if chunk.job.id == told.chunk.job.id]
+        return replace(told, chunk=now[0]) if now and told.what is Happened.LATE else told
 
     def _show(self, status: OrderStatus) -> None:
         chunks, is_first = status.chunks, not self._before

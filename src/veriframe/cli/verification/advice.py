@@ -28,5 +28,8 @@ def advice(status: JobStatus, conclusion: Conclusion, account: Address, report: 
     if conclusion is Conclusion.UNDECIDED:
         return f"Look at it yourself, and accept or dispute it. {paid}"
     if report is None:
-        return f"Write the report with -o DIR, which a dispute may pass as its evidence. {paid}"
+        return (
+            f"Dispute it: veriframe job dispute {job.id}. `veriframe verify {job.id} -o DIR` writes a report"
+            f" that it may pass as --evidence. {paid}"
+        )
     return f"Dispute it: veriframe job dispute {job.id} --evidence {report}. {paid}"

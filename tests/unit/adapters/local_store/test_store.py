@@ -18,7 +18,7 @@ from veriframe.adapters.local_store import LocalStore, blobs
 from veriframe.adapters.local_store import store as store_module
 from veriframe.adapters.local_store.copying import folder_cid
 from veriframe.disk import locked
-from veriframe.errors import SettingsError, StoreUnavailable
+from veriframe.errors import SettingsError, StoreDamaged, StoreUnavailable
 from veriframe.ports.store import FetchLimits, Pin
 
 
@@ -36,7 +36,7 @@ async def test_a_damaged_file_is_found_and_repaired(
     cid = await add(store, tmp_path, b"abcdef")
     path = tmp_path / "store" / "content" / cid
     overwrite(path, damage)
-    with pytest.raises(StoreUnavailable, match=str(path)):
+    with pytest.raises(StoreUnavailable, match=f"The stored file {path}"):
         await store.fetch(cid, out / "target", FetchLimits(file_bytes=100))
     assert names_in(out) == set()
     await add(store, tmp_path, b"abcdef")
@@ -81,6 +81,8 @@ async def test_a_damaged_folder_is_repaired(store: LocalStore, tmp_path: Path, d
     else:
         path.unlink()
         path.symlink_to(tmp_path / "bundle" / "frames" / "frame.png")
+    with pytest.raises(StoreDamaged, match=r"The stored folder .* or delete the folder"):
+        await store.read(cid, "frames/frame.png", 0, 1)
     assert await add_folder(store, tmp_path, b"abcdef") == cid
     assert not path.is_symlink()
     assert path.read_bytes() == b"abcdef"

@@ -52,7 +52,7 @@ class FakeVerifier:
     async def __aexit__(self, *_error: object) -> None:
         self.opened -= 1
 
-    async def verify(self, job: Job, request: Request) -> Verified:
+    async def verify(self, job: Job, request: Request, **_limits: float) -> Verified:
         """The conclusion, and the reason unless it is right."""
         assert self.opened == 1
         self.asked.append((job.id, request))
