@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from veriframe.model.verification.draw import odds
-from veriframe.model.verification.findings import Conclusion, FrameFinding, JobFinding, worst
+from veriframe.model.verification.findings import AT_FAULT, Conclusion, FrameFinding, JobFinding, worst
 
 MEANING = {
     Conclusion.EXACT: "Every drawn tile has the same bits here.",
@@ -113,8 +113,10 @@ def verdict(findings: Sequence[JobFinding]) -> str:
 def odds_of(finding: JobFinding) -> tuple[Odds, ...]:
     """How likely cheats on `SHARES` of the job's tiles would have been seen, as far as it was settled.
 
-    Empty if nothing was.
+    Empty if nothing was, and for a result that is at fault: what it is has been seen.
     """
+    if finding.conclusion in AT_FAULT:
+        return ()
     tiles = frames = 0
     for frame in finding.frames:
         settled = {tile.tile for tile in frame.tiles if tile.conclusion in _SETTLED}
@@ -123,8 +125,12 @@ def odds_of(finding: JobFinding) -> tuple[Odds, ...]:
         frames += bool(settled)
     if not tiles:
         return ()
-    every = frames >= finding.frames_of_job
-    return tuple(Odds(share, odds(share, tiles), 1.0 if every else odds(share, frames)) for share in SHARES)
+    # What was settled is there, whatever a report says of the job's size.
+    of_frames = max(frames, finding.frames_of_job)
+    of_tiles = max(tiles, of_frames * finding.tiles_of_frame)
+    return tuple(
+        Odds(share, odds(share, tiles, of_tiles), odds(share, frames, of_frames)) for share in SHARES
+    )
 
 
 def percent(share: float) -> str:

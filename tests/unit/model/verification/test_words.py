@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -44,6 +45,11 @@ def frame(number: int, *tiles: TileFinding, is_whole: bool = False) -> FrameFind
 
 FOUR = tuple(frame(number, *map(tile, range(4))) for number in range(4))
 WHOLE = frame(5, tile(-1), is_whole=True)
+
+
+def missed(bad: int, drawn: int, of: int) -> float:
+    """How likely none of the drawn ones is bad."""
+    return math.comb(of - bad, drawn) / math.comb(of, drawn)
 
 
 def test_each_conclusion_has_a_sentence() -> None:
@@ -110,18 +116,35 @@ def test_the_verdict_is_of_the_worst() -> None:
 def test_odds() -> None:
     """By tiles if a cheat is spread, by frames if it fills some of them."""
     one, ten, half = words.odds_of(replace(JOB, frames=FOUR))
-    assert one.spread == pytest.approx(1 - 0.99**16)
-    assert ten.spread == pytest.approx(1 - 0.9**16)
-    assert half.spread == pytest.approx(1 - 0.5**16)
-    assert one.in_frames == pytest.approx(1 - 0.99**4)
+    assert one.spread == pytest.approx(1 - missed(10, 16, 1000))
+    assert ten.spread == pytest.approx(1 - missed(100, 16, 1000))
+    assert half.spread == pytest.approx(1 - missed(500, 16, 1000))
+    assert one.in_frames == ten.in_frames == pytest.approx(1 - missed(1, 4, 10))
+    assert half.in_frames == pytest.approx(1 - missed(5, 4, 10))
     assert words.odds_of(replace(JOB, frames=FOUR, frames_of_job=4))[0].in_frames == 1
+
+
+def test_odds_of_all_tiles() -> None:
+    """Each cheat was seen if every tile was drawn: 100 %."""
+    every = frame(1, *map(tile, range(6)))
+    odds = words.odds_of(replace(JOB, frames=(every,), frames_of_job=1, tiles_of_frame=6))
+    assert [words.percent(row.spread) for row in odds] == ["100 %"] * 3
+    few = words.odds_of(replace(JOB, frames=(every,), frames_of_job=1, tiles_of_frame=8))
+    assert few[0].spread == pytest.approx(6 / 8)
+
+
+@pytest.mark.parametrize("conclusion", [Conclusion.WRONG, Conclusion.WITHHELD])
+def test_no_odds_of_what_is_at_fault(conclusion: Conclusion) -> None:
+    """The cheat was seen: nobody asks how likely that was."""
+    assert words.odds_of(replace(JOB, frames=FOUR, conclusion_of_its_own=conclusion)) == ()
+    assert words.odds_of(replace(JOB, frames=(frame(1, tile(0), tile(1, conclusion)),))) == ()
 
 
 def test_odds_count_only_what_was_settled() -> None:
     """A tile that could not be judged shows no cheat; a whole frame shows all of its tiles."""
-    unsure = frame(1, tile(0, Conclusion.UNDECIDED), tile(1, Conclusion.WITHHELD), tile(2, Conclusion.EQUAL))
+    unsure = frame(1, tile(0, Conclusion.UNDECIDED), tile(1, Conclusion.UNDECIDED), tile(2, Conclusion.EQUAL))
     assert words.odds_of(replace(JOB, frames=(unsure,)))[0].spread == pytest.approx(0.01)
-    assert words.odds_of(replace(JOB, frames=(WHOLE,)))[0].spread == pytest.approx(1 - 0.99**100)
+    assert words.odds_of(replace(JOB, frames=(WHOLE,)))[0].spread == pytest.approx(1 - missed(10, 100, 1000))
     denoised = frame(5, tile(-1), tile(0))
     assert words.odds_of(replace(JOB, frames=(denoised,)))[0].spread == pytest.approx(0.01)
     assert words.odds_of(JOB) == ()
