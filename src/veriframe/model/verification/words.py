@@ -78,7 +78,7 @@ def label(finding: JobFinding) -> str:
 
 
 def work(finding: JobFinding) -> str:
-    """What was rendered again: `16 tiles of 4 of 10 frames rendered again`."""
+    """What was rendered again: `16 tiles of 4 of 10 frames rendered again`; and what was denoised again."""
     tiles = sum(len(_tiles(frame)) for frame in finding.frames)
     parts = []
     if tiles:
@@ -89,7 +89,16 @@ def work(finding: JobFinding) -> str:
         parts.append(
             "the whole frame" if one else f"{wholes} of {_count(finding.frames_of_job, 'whole frame')}"
         )
-    return f"{' and '.join(parts) or 'nothing was'} rendered again"
+    return f"{' and '.join(parts) or 'nothing was'} rendered again{_denoised(finding)}"
+
+
+def _denoised(finding: JobFinding) -> str:
+    """What a thorough check did besides; empty where nothing is denoised."""
+    proofs = sum(_is_denoised_again(frame) for frame in finding.frames)
+    if not proofs:
+        return ""
+    whole = "its whole proof" if finding.frames_of_job == 1 else _count(proofs, "whole proof")
+    return f", {whole} denoised again and every pixel compared"
 
 
 def verdict(findings: Sequence[JobFinding]) -> str:
@@ -151,8 +160,12 @@ def _tiles(frame: FrameFinding) -> set[int]:
 
 
 def _is_rendered_whole(frame: FrameFinding) -> bool:
-    # Without `is_whole`, a whole frame was denoised again, not rendered.
     return frame.is_whole and any(tile.tile < 0 for tile in frame.tiles)
+
+
+def _is_denoised_again(frame: FrameFinding) -> bool:
+    # Without `is_whole`, a whole frame was denoised again, not rendered.
+    return not frame.is_whole and any(tile.tile < 0 for tile in frame.tiles)
 
 
 def _of_frames(checked: int, frames: int) -> str:

@@ -43,6 +43,7 @@ def frame(number: int, *tiles: TileFinding, is_whole: bool = False) -> FrameFind
     return FrameFinding(number=number, tiles=tiles, is_whole=is_whole)
 
 
+DENOISED = "denoised again and every pixel compared"
 FOUR = tuple(frame(number, *map(tile, range(4))) for number in range(4))
 WHOLE = frame(5, tile(-1), is_whole=True)
 
@@ -78,7 +79,15 @@ def test_each_conclusion_has_a_sentence() -> None:
         (
             # A whole frame that was denoised again was not rendered again.
             replace(JOB, frames=(frame(1, tile(3), tile(-1)),)),
-            "job 12: exact: 1 tile of 1 of 10 frames rendered again",
+            f"job 12: exact: 1 tile of 1 of 10 frames rendered again, 1 whole proof {DENOISED}",
+        ),
+        (
+            replace(JOB, frames=tuple(frame(n, tile(3), tile(-1)) for n in range(3))),
+            f"job 12: exact: 3 tiles of 3 of 10 frames rendered again, 3 whole proofs {DENOISED}",
+        ),
+        (
+            replace(JOB, frames=(frame(1, tile(3), tile(-1)),), frames_of_job=1),
+            f"job 12: exact: 1 tile of its frame rendered again, its whole proof {DENOISED}",
         ),
         (
             replace(JOB, conclusion_of_its_own=Conclusion.WITHHELD),
@@ -90,6 +99,17 @@ def test_each_conclusion_has_a_sentence() -> None:
 def test_one_line(finding: JobFinding, line: str) -> None:
     """What was concluded, and from how much."""
     assert words.summary(finding) == line
+
+
+def test_a_reason_says_where() -> None:
+    """A tile with the pixel at which it begins; what was denoised again is no tile."""
+    there = Region(left=320, top=384, width=64, height=64)
+    bad = replace(tile(95, Conclusion.WRONG), region=there, reason="it differs")
+    assert replace(JOB, frames=(frame(1, bad),)).why == "Frame 1, tile 95, at pixel 320, 384: it differs"
+    whole = replace(bad, tile=-1)
+    for is_whole in (True, False):
+        found = replace(JOB, frames=(frame(1, whole, is_whole=is_whole),))
+        assert found.why == "Frame 1, the whole picture: it differs"
 
 
 def test_nothing_is_proved_by_nothing() -> None:
