@@ -93,7 +93,9 @@ def test_a_conclusion_is_a_verdict(conclusion: Conclusion, verdict: Verdict | No
     assert judged.verdict is verdict
     assert parse_report(judged.report) == (found,)
     assert judged.reason.endswith(".")
-    assert ("Frame 3, tile 5: it differs." in judged.reason) is (conclusion is Conclusion.WRONG)
+    assert ("Frame 3, tile 5, at pixel 0, 0: it differs." in judged.reason) is (
+        conclusion is Conclusion.WRONG
+    )
 
 
 def test_a_result_of_which_nothing_was_checked_is_not_right() -> None:

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
-from PIL import Image
-
 from veriframe.creator.creator import Creator
+from veriframe.demo.side_by_side import write_side_by_side
 from veriframe.demo.values import Audience, Conviction
 from veriframe.errors import HostUnavailable
 from veriframe.model.registry.job import Job, Verdict
 from veriframe.model.verification.findings import Conclusion, JobFinding, Request
 from veriframe.model.verification.report import suspects_of, write_report
-from veriframe.verifier import heat_map
 from veriframe.verifier.page import write_page
 from veriframe.verifier.verifier import Verifier
 
 PAGE, HEAT_MAP, REPORT = "cheat.html", "cheat-heat-map.png", "verification.json"
 ARBITER_TILES = 2
 """Besides those that the report names."""
-GAP = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +49,15 @@ class Proving:
         verified = await self.verifier.verify(job, Request())
         finding = verified.finding
         self.audience.verified(finding)
-        if finding.conclusion is not Conclusion.WRONG or not verified.pictures:
+        is_caught = finding.conclusion is Conclusion.WRONG
+        if not (is_caught and verified.pictures and verified.size):
             raise HostUnavailable(f"The demo's cheat was not caught: it is {finding.conclusion}.")
         report, page, picture = (self.folder / name for name in (REPORT, PAGE, HEAT_MAP))
         await asyncio.to_thread(report.write_bytes, write_report([finding]))
         await asyncio.to_thread(page.write_text, write_page([verified]), "utf-8")
         shown = max(verified.pictures, key=lambda one: one.ours.size)
-        # The channels of a noisy image are sorted: A, B, G, R.
-        drawn = heat_map.draw(shown.ours, shown.theirs, is_display=False, colour=(3, 2, 1))
-        await asyncio.to_thread(_write_side_by_side, drawn, picture)
+        frame = verified.overviews[shown.frame]
+        await asyncio.to_thread(write_side_by_side, shown, frame, verified.size, picture)
         disputed = (await self.creator.dispute(job.id, report)).job
         self.audience.say("creator disputes the result before the arbiter, with the report as evidence")
         self.audience.begin("The arbiter renders other tiles again")
@@ -72,13 +68,3 @@ class Proving:
         ended = (await self.arbiter.resolve(job.id, verdict, report)).job
         self.audience.say(f"arbiter decides for the {verdict.lower()}")
         return Conviction(job=ended, finding=finding, page=page, picture=picture)
-
-
-def _write_side_by_side(drawn: heat_map.HeatMap, target: Path) -> None:
-    """Our tile, the worker's and their difference in one picture."""
-    pictures = [Image.open(BytesIO(one)) for one in (drawn.ours, drawn.theirs, drawn.difference)]
-    width, height = pictures[0].size
-    whole = Image.new("RGB", (3 * width + 2 * GAP, height), "white")
-    for place, picture in enumerate(pictures):
-        whole.paste(picture, (place * (width + GAP), 0))
-    whole.save(target)

@@ -66,7 +66,7 @@ class Balances:
 class Conviction:
     """The end of the worker who cheated: its job, refunded, what was found of it, and where to look.
 
-    `page` is the report, `picture` a tile as it should be, as it was delivered, and the difference.
+    `page` is the report, `picture` shows a wrong tile: where, as it should be, as it is, and the difference.
     """
 
     job: Job

@@ -49,7 +49,9 @@ _ROWS_MEAN = (
     "A quarter, half and three quarters of the pixels differ by less. Honest rounding is what two kernels of "
     "this machine do to this part. The worker’s part is accepted where it differs about as little, and "
     "rejected where it is far beyond that and no longer small beside what leaving out samples does. "
-    "“Far off” is the share of pixels that differ by more than half of them do when samples are left out."
+    "“Far off” is the share of pixels that differ by more than half of them do when samples are left out. "
+    "“Grain” is how grainy a part is beside the one rendered here: 1 is as grainy, 1.3 is grainier by three "
+    "tenths, as a part is that got fewer samples."
 )
 
 

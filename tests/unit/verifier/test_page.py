@@ -82,8 +82,31 @@ def test_the_verdict_comes_first() -> None:
     told = (FOUND.why, words.meaning(FOUND), words.work(FOUND), "block 70", "ab" * 32, "1 MiB", "1m33s")
     for text in (*told, "class-of-ours", "class-of-theirs", "bafyasset", "bafyresult", "4.5.15 LTS"):
         assert text in found.words, text
-    odds = words.odds_of(FOUND)
-    assert all(words.percent(row.spread) in found.words for row in odds)
+
+
+def test_the_odds_of_a_result_that_is_right() -> None:
+    """With all tiles drawn they are certain; of a wrong result nobody asks for them."""
+    right = replace(FOUND, frames=(frame(7, tile_of(SIZE, 5)),))
+    odds = words.odds_of(right)
+    assert odds
+    assert all(words.percent(row.spread) in read(right).words for row in odds)
+    assert "How likely" not in read(FOUND).words
+
+
+def test_the_map_of_a_single_frame_is_wide() -> None:
+    """Two or more share a row."""
+    single = replace(FOUND, frames=FOUND.frames[:1])
+    for finding, classes in ((single, "maps one"), (FOUND, "maps")):
+        found = read(finding)
+        assert [one["class"] for one in found.all("div") if "maps" in one["class"]] == [classes]
+    assert ".one { grid-template-columns: minmax(0, 40rem); }" in write_page([])
+
+
+def test_all_rows_are_explained() -> None:
+    """By the names that they have in the table."""
+    found = read(FOUND, picture())
+    assert "grain" in found.words
+    assert "“Grain” is how grainy" in found.words
 
 
 def test_several_jobs() -> None:

@@ -112,22 +112,24 @@ def verify_jobs(orders: Orders, numbers: Sequence[int], request: Request, output
             show.err.print(f"Job {status.job.id}: {show.clean(next_step)}", markup=False, soft_wrap=True)
     content = write_report(findings)
     if output.folder is not None:
-        (output.folder / JSON_NAME).write_bytes(content)
-        (output.folder / PAGE_NAME).write_text(
-            write_page(verified, is_named=bool(request.frames)), encoding="utf-8"
-        )
+        _write(output.folder, content, write_page(verified, is_named=bool(request.frames)))
+        # Stdout has JSON alone, if that was asked for.
+        console = show.err if output.as_json else show.out
+        told = f"The report: {show.clean(str(output.folder / PAGE_NAME))}"
+        console.print(told, markup=False, soft_wrap=True)
     if output.as_json:
         show.out.print(content.decode("ascii"), end="", markup=False, highlight=False, soft_wrap=True)
-    elif output.folder is not None:
-        show.out.print(
-            f"The report: {show.clean(str(output.folder / PAGE_NAME))}", markup=False, soft_wrap=True
-        )
     if output.publish:
         cid = context.run(publish(jobs, content))
         show.err.print(f"The report is public: {cid}", markup=False, soft_wrap=True)
     if code := EXIT_CODES[worst(finding.conclusion for finding in findings)]:
         raise typer.Exit(code)
     outcomes.end()
+
+
+def _write(folder: Path, content: bytes, page: str) -> None:
+    (folder / JSON_NAME).write_bytes(content)
+    (folder / PAGE_NAME).write_text(page, encoding="utf-8")
 
 
 def concluded(finding: JobFinding, request: Request) -> ConclusionNote:

@@ -18,6 +18,8 @@ FROM_ALL = 2
 A worker decides what is flat in its picture, so flat tiles must be drawn, too, however few tiles are.
 """
 
+_ROUNDING, _NEVER = 1e-9, 1e-18
+
 
 def seed_of(block_hash: int, job_id: int, result_cid: str) -> bytes:
     """The seed of a job's draw: 32 bytes. `block_hash` is of the block after the submission."""
@@ -75,6 +77,19 @@ def draw_tiles(seed: bytes, frame: int, tiles: int, flat: Sequence[int], wanted:
     return tuple(drawn)
 
 
-def odds(share: float, tiles: int) -> float:
-    """How likely `tiles` drawn tiles show a cheat on this share (0 … 1) of all tiles."""
-    return 1 - (1 - share) ** tiles
+def odds(share: float, drawn: int, of: int) -> float:
+    """How likely `drawn` things `of` so many show a cheat on this share (0 … 1) of them all.
+
+    None is drawn twice. A cheat is on whole things: the share is rounded down, but to one at least. 1 is
+    certain; what is nearly certain is less.
+    """
+    bad = max(1, math.floor(share * of + _ROUNDING)) if share else 0
+    if bad > of - drawn:
+        return 1.0
+    missed = 1.0
+    # Whether bad ones are placed among drawn ones or drawn ones among bad ones: the shorter product is taken.
+    for at in range(min(bad, drawn)):
+        missed *= 1 - max(bad, drawn) / (of - at)
+        if missed < _NEVER:
+            break
+    return min(1 - missed, math.nextafter(1, 0))

@@ -65,6 +65,13 @@ class TileFinding:
     honest: Differences | None = None
     early: Differences | None = None
 
+    @property
+    def place(self) -> str:
+        """Where it is, in words: a tile with its upper left pixel, counted from the picture's."""
+        if self.tile < 0:
+            return "the whole picture"
+        return f"tile {self.tile}, at pixel {self.region.left}, {self.region.top}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameFinding:
@@ -132,8 +139,7 @@ class JobFinding:
                 return f"Frame {frame.number}: {frame.reason}"
             for tile in frame.tiles:
                 if tile.conclusion is self.conclusion and tile.reason:
-                    place = "the whole picture" if frame.is_whole else f"tile {tile.tile}"
-                    return f"Frame {frame.number}, {place}: {tile.reason}"
+                    return f"Frame {frame.number}, {tile.place}: {tile.reason}"
         return ""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from veriframe.model.verification.draw import odds
-from veriframe.model.verification.findings import Conclusion, FrameFinding, JobFinding, worst
+from veriframe.model.verification.findings import AT_FAULT, Conclusion, FrameFinding, JobFinding, worst
 
 MEANING = {
     Conclusion.EXACT: "Every drawn tile has the same bits here.",
@@ -78,7 +78,7 @@ def label(finding: JobFinding) -> str:
 
 
 def work(finding: JobFinding) -> str:
-    """What was rendered again: `16 tiles of 4 of 10 frames rendered again`."""
+    """What was rendered again: `16 tiles of 4 of 10 frames rendered again`; and what was denoised again."""
     tiles = sum(len(_tiles(frame)) for frame in finding.frames)
     parts = []
     if tiles:
@@ -89,7 +89,16 @@ def work(finding: JobFinding) -> str:
         parts.append(
             "the whole frame" if one else f"{wholes} of {_count(finding.frames_of_job, 'whole frame')}"
         )
-    return f"{' and '.join(parts) or 'nothing was'} rendered again"
+    return f"{' and '.join(parts) or 'nothing was'} rendered again{_denoised(finding)}"
+
+
+def _denoised(finding: JobFinding) -> str:
+    """What a thorough check did besides; empty where nothing is denoised."""
+    proofs = sum(_is_denoised_again(frame) for frame in finding.frames)
+    if not proofs:
+        return ""
+    whole = "its whole proof" if finding.frames_of_job == 1 else _count(proofs, "whole proof")
+    return f", {whole} denoised again and every pixel compared"
 
 
 def verdict(findings: Sequence[JobFinding]) -> str:
@@ -113,8 +122,10 @@ def verdict(findings: Sequence[JobFinding]) -> str:
 def odds_of(finding: JobFinding) -> tuple[Odds, ...]:
     """How likely cheats on `SHARES` of the job's tiles would have been seen, as far as it was settled.
 
-    Empty if nothing was.
+    Empty if nothing was, and for a result that is at fault: what it is has been seen.
     """
+    if finding.conclusion in AT_FAULT:
+        return ()
     tiles = frames = 0
     for frame in finding.frames:
         settled = {tile.tile for tile in frame.tiles if tile.conclusion in _SETTLED}
@@ -123,8 +134,12 @@ def odds_of(finding: JobFinding) -> tuple[Odds, ...]:
         frames += bool(settled)
     if not tiles:
         return ()
-    every = frames >= finding.frames_of_job
-    return tuple(Odds(share, odds(share, tiles), 1.0 if every else odds(share, frames)) for share in SHARES)
+    # What was settled is there, whatever a report says of the job's size.
+    of_frames = max(frames, finding.frames_of_job)
+    of_tiles = max(tiles, of_frames * finding.tiles_of_frame)
+    return tuple(
+        Odds(share, odds(share, tiles, of_tiles), odds(share, frames, of_frames)) for share in SHARES
+    )
 
 
 def percent(share: float) -> str:
@@ -145,8 +160,12 @@ def _tiles(frame: FrameFinding) -> set[int]:
 
 
 def _is_rendered_whole(frame: FrameFinding) -> bool:
-    # Without `is_whole`, a whole frame was denoised again, not rendered.
     return frame.is_whole and any(tile.tile < 0 for tile in frame.tiles)
+
+
+def _is_denoised_again(frame: FrameFinding) -> bool:
+    # Without `is_whole`, a whole frame was denoised again, not rendered.
+    return not frame.is_whole and any(tile.tile < 0 for tile in frame.tiles)
 
 
 def _of_frames(checked: int, frames: int) -> str:

@@ -15,6 +15,7 @@ from veriframe.cli.display import history_view, job_view
 from veriframe.cli.display.error import EXIT_CODES
 from veriframe.cli.job import following, packing
 from veriframe.cli.order.fetching import TAKEN
+from veriframe.cli.verification import running as verification
 from veriframe.creator.values import Evidence, Picture, Posted
 from veriframe.model.quantities import format_span
 from veriframe.model.registry.history import JobEvent, JobHistory
@@ -84,8 +85,11 @@ def test_these_are_all_commands() -> None:
 def test_the_exit_codes_are_those_of_the_page() -> None:
     """0 and 1 are common to all programs; the others are ours."""
     ours = {code for _, code in EXIT_CODES} | {following.REFUNDED, packing.DIFFERENT, TAKEN, INTERRUPTED}
+    ours |= set(verification.EXIT_CODES.values()) - {0}
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", PAGE, re.MULTILINE)}
     assert documented - {0, 1} == ours
+    for conclusion, code in verification.EXIT_CODES.items():
+        assert code == 0 or conclusion in row(f"{code} |")[1]
 
 
 def test_the_page_names_the_defaults() -> None:

@@ -166,6 +166,18 @@ def test_drawn_frames_are_not_called_named(shell: Shell, delivered: FakeVerifier
     assert len(delivered.asked) == 2
 
 
+def test_where_the_report_is_is_told(shell: Shell, delivered: FakeVerifier) -> None:
+    """With `--json` on stderr, because stdout is for programs."""
+    told = "The report: report/verification.html"
+    result = shell.run("verify", "1", "-o", "report")
+    assert (told in result.stdout, told in result.stderr) == (True, False)
+    reported = shell.run("verify", "1", "-o", "report", "--json")
+    assert told in reported.stderr
+    assert reported.stdout.encode() == Path("report/verification.json").read_bytes()
+    assert told not in shell.run("verify", "1", "--json").stderr
+    assert delivered.asked
+
+
 def test_a_watch_goes_on_with_what_was_verified(
     shell: Shell, studio: Studio, delivered: FakeVerifier, single: Callable[[], None]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 
 import pytest
@@ -92,7 +93,19 @@ def test_the_frame_changes_its_tiles() -> None:
     assert draw_tiles(SEED, 1, 500, [], 8) != draw_tiles(SEED, 2, 500, [], 8)
 
 
-@pytest.mark.parametrize(("share", "tiles", "expected"), [(1.0, 1, 1.0), (0.5, 4, 0.9375), (0.0, 9, 0.0)])
-def test_odds(share: float, tiles: int, expected: float) -> None:
-    """A cheat on a share p is caught by k tiles with 1 - (1 - p)^k."""
-    assert odds(share, tiles) == pytest.approx(expected)
+@pytest.mark.parametrize(
+    ("share", "drawn", "of"),
+    [(1.0, 1, 1), (0.5, 4, 8), (0.1, 4, 60), (0.1, 30, 40), (0.01, 4, 135), (0.0, 9, 60), (0.5, 0, 10)],
+)
+def test_odds(share: float, drawn: int, of: int) -> None:
+    """None is drawn twice: the cheat is missed if all drawn ones are among the good ones."""
+    bad = max(1, math.floor(share * of)) if share else 0
+    assert odds(share, drawn, of) == pytest.approx(1 - math.comb(of - bad, drawn) / math.comb(of, drawn))
+
+
+def test_odds_are_certain_only_if_nothing_is_left() -> None:
+    """All tiles show every cheat, even of one tile; of many, a few never show it for certain."""
+    assert odds(0.01, 6, 6) == odds(0.01, 135, 135) == 1
+    assert odds(0.01, 134, 135) < 1
+    assert 0.999 < odds(0.5, 1000, 10**8) < 1
+    assert odds(0.1, 4, 10**9) == pytest.approx(1 - 0.9**4), "of very many, each draw is as the first"

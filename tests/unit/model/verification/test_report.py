@@ -125,7 +125,7 @@ def test_what_it_says() -> None:
     (job,) = told["jobs"]
     assert list(job) == sorted(job)
     assert job["conclusion"] == "WRONG"
-    assert job["sentence"].endswith("Frame 1, tile 1: it differs")
+    assert job["sentence"].endswith("Frame 1, tile 1, at pixel 64, 0: it differs")
     assert [frame["conclusion"] for frame in job["frames"]] == ["WRONG", "EXACT"]
     assert parse_report(write_report([JOB])) == (JOB,)
 
