@@ -70,7 +70,7 @@ def differences(
     return Differences((low, middle, high), float((chosen > bound).mean()), (little, much), found.size)
 
 
-def judged(
+def judged(  # noqa: PLR0913 - four pictures, and what they are
     ours: Samples,
     other: Samples,
     early: Samples,

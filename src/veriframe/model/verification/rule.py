@@ -55,8 +55,8 @@ the samples of fur 1.28 to 1.58. Chance grows as the pixels become fewer.
 ACCEPTED_BRIGHTNESS, REJECTED_BRIGHTNESS = 0.01, 0.02
 """By what share a tile of so many pixels may be brighter or darker, besides what honest rounding makes it.
 
-Where paths part early, a few bounces fewer are lost among the differences, but make a tile darker. Measured as
-above: honest ones at most 0.005, in fur; four bounces of 16 in fur 0.01 to 0.06.
+Where paths part early, a few bounces fewer are lost among the differences, but make a tile darker. Measured
+as above: honest ones at most 0.005, in fur; four bounces of 16 in fur 0.01 to 0.06.
 """
 
 
