@@ -49,6 +49,7 @@ class Figure:
     honest_grain: float = 1.0
     brightness: float = 1.0
     honest_brightness: float = 1.0
+    honest_brightness_error: float = 0.0
 
     @property
     def differences(self) -> tuple[Differences, Differences, Differences]:
@@ -62,6 +63,7 @@ class Figure:
                 self.pixels,
                 self.honest_grain,
                 self.honest_brightness,
+                self.honest_brightness_error,
             ),
             Differences(self.early, self.early_outliers, pixels=self.pixels),
         )
@@ -119,6 +121,7 @@ def _figure(case: Case, way: Way, pictures: Sequence[NDArray[np.float32]]) -> Fi
         honest_grain=_short(honest.grain),
         brightness=float(f"{worker.brightness:.5g}"),
         honest_brightness=float(f"{honest.brightness:.5g}"),
+        honest_brightness_error=_short(honest.brightness_error),
     )
 
 

@@ -93,29 +93,38 @@ def judged(  # noqa: PLR0913 - four pictures, and what they are
     if step:
         # Quantisation and dithering have a grain of their own.
         return worker, honest, early_stop
-    own = grain(ours)
-    judged_ones = ((worker, theirs), (honest, other), (early_stop, early))
     a, b, c = (
-        replace(
-            one,
-            grain=float(f"{grain(pixels) / own:.6g}"),
-            brightness=float(f"{brightness(ours, pixels):.6g}") if is_light else 1.0,
-        )
-        for one, pixels in judged_ones
+        _whole(one, ours, pixels, is_light=is_light)
+        for one, pixels in ((worker, theirs), (honest, other), (early_stop, early))
     )
     return a, b, c
 
 
-def brightness(ours: Samples, theirs: Samples) -> float:
-    """The mean of theirs as a multiple of ours: that of the channel which is furthest from 1.
+def _whole(found: Differences, ours: Samples, theirs: Samples, *, is_light: bool) -> Differences:
+    """What is found of pixels, with what the tile as a whole shows."""
+    found = replace(found, grain=_short(grain(theirs) / grain(ours)))
+    if not is_light:
+        return found
+    mean, error = brightness(ours, theirs)
+    return replace(found, brightness=_short(mean), brightness_error=_short(error))
 
-    Values above 99 % of ours count as that, since a few bright pixels are chance.
+
+def _short(value: float) -> float:
+    return float(f"{value:.6g}")
+
+
+def brightness(ours: Samples, theirs: Samples) -> tuple[float, float]:
+    """The mean of theirs as a multiple of ours, and its standard error if pixels differ by chance.
+
+    Of the channels with the largest. Values above 99 % of ours count as that: a few bright pixels are chance.
     """
     a, b = (np.nan_to_num(one, nan=0.0, posinf=1e9, neginf=-1e9).astype(np.float64) for one in (ours, theirs))
     most = np.quantile(a, BRIGHTEST, axis=(0, 1))
-    mean, other = (np.minimum(one, most).mean(axis=(0, 1)) for one in (a, b))
-    found = 1 + np.clip((other - mean) / (np.abs(mean) + SMALL), -1e6, 1e6)
-    return float(found[np.abs(found - 1).argmax()])
+    a, b = np.minimum(a, most), np.minimum(b, most)
+    apart, mean = b - a, np.abs(a.mean(axis=(0, 1))) + SMALL
+    found = 1 + np.clip(apart.mean(axis=(0, 1)) / mean, -1e6, 1e6)
+    errors = np.clip(apart.std(axis=(0, 1)) / mean / (apart[..., 0].size ** 0.5), 0, 1e6)
+    return float(found[np.abs(found - 1).argmax()]), float(errors.max())
 
 
 def grain(samples: Samples) -> float:

@@ -159,16 +159,29 @@ def test_brightness_is_that_of_the_channel_furthest_from_one() -> None:
     """fault_348: in light alone; a few bright pixels, and what is no number, change nothing."""
     ours = RANDOM.random((64, 64, 4), dtype=np.float32) + np.float32(0.1)
     theirs = ours * np.array([1, 0.95, 1.02, 1], dtype=np.float32)
-    assert comparing.brightness(ours, theirs) == pytest.approx(0.95, rel=0.005)
+    assert comparing.brightness(ours, theirs)[0] == pytest.approx(0.95, rel=0.005)
     sparks = ours.copy()
     sparks[:4, :4] = 1e6
-    assert comparing.brightness(ours, sparks) == pytest.approx(1, abs=0.005)
-    assert comparing.brightness(tile(np.nan), tile(0.0)) == 1
-    assert comparing.brightness(tile(np.inf), tile(np.inf)) == 1
-    assert comparing.brightness(tile(0.0), tile(1e-6)) == pytest.approx(1, abs=0.002)
+    assert comparing.brightness(ours, sparks)[0] == pytest.approx(1, abs=0.005)
+    for one, other in ((tile(np.nan), tile(0.0)), (tile(np.inf), tile(np.inf))):
+        assert comparing.brightness(one, other) == (1, 0)
+    assert comparing.brightness(tile(0.0), tile(1e-6))[0] == pytest.approx(1, abs=0.002)
     judged = comparing.judged(ours, ours, ours, theirs, is_light=True)
     assert [one.brightness for one in judged] == [pytest.approx(0.95, rel=0.005), 1, 1]
     assert comparing.judged(ours, ours, ours, theirs)[0].brightness == 1
+
+
+def test_the_error_of_brightness_is_that_of_its_mean() -> None:
+    """Of 100 tiles with the same noise, two in three are within one standard error."""
+    ours = np.ones((32, 32, 1), dtype=np.float32)
+    found = [
+        comparing.brightness(
+            2 * ours, 2 * ours - np.abs(RANDOM.normal(0, 0.5, ours.shape)).astype(np.float32)
+        )
+        for _ in range(100)
+    ]
+    means, errors = np.array(found).T
+    assert np.median(errors) == pytest.approx(means.std(), rel=0.3)
 
 
 def test_dithering_is_not_a_shade() -> None:

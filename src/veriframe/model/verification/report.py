@@ -198,10 +198,17 @@ class _Differences(_Strict):
     pixels: Annotated[int, Field(ge=1, lt=2**40)]
     grain: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] = 1.0
     brightness: Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)] = 1.0
+    brightness_error: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] = 0.0
 
     def value(self) -> Differences:
         return Differences(
-            self.quantiles, self.outliers, self.gross, self.pixels, self.grain, self.brightness
+            self.quantiles,
+            self.outliers,
+            self.gross,
+            self.pixels,
+            self.grain,
+            self.brightness,
+            self.brightness_error,
         )
 
 
