@@ -51,7 +51,8 @@ _ROWS_MEAN = (
     "rejected where it is far beyond that and no longer small beside what leaving out samples does. "
     "“Far off” is the share of pixels that differ by more than half of them do when samples are left out. "
     "“Grain” is how grainy a part is beside the one rendered here: 1 is as grainy, 1.3 is grainier by three "
-    "tenths, as a part is that got fewer samples."
+    "tenths, as a part is that got fewer samples. “Brightness” is how bright it is beside that one: a part "
+    "whose light was left out is darker."
 )
 
 
