@@ -81,7 +81,7 @@ async def opened(
         posting = OrderPosting(creator=creator, notes=orders.notes)
         reordering = Reordering(posting=posting, notes=orders.notes, keeps_bonds=wanted.dispute)
     place = f"{await jobs.registry.identity()}-{format_address(jobs.account)}"
-    async with _Verifying(orders, blender, wanted.request) as examiner:
+    async with Verifying(orders, blender, wanted.request) as examiner:
         yield Review(
             reader=jobs.registry,
             notes=orders.notes,
@@ -96,7 +96,7 @@ async def opened(
         )
 
 
-class _Verifying(Examiner):
+class Verifying(Examiner):
     """The verifier, open with its asset while results wait. A context manager."""
 
     def __init__(self, orders: Orders, blender: Renderer, request: Request) -> None:
@@ -105,7 +105,7 @@ class _Verifying(Examiner):
         self._verifier: Verifier | None = None
         self._under_way = 0
 
-    async def __aenter__(self) -> _Verifying:
+    async def __aenter__(self) -> Verifying:
         return self
 
     async def __aexit__(self, *_error: object) -> None:
@@ -127,9 +127,11 @@ class _Verifying(Examiner):
         return Examined(conclusion=note.conclusion, why=note.why, report=write_report([verified.finding]))
 
     async def rest(self) -> None:
-        """Close the verifier."""
-        self._verifier = None
-        await self._stack.aclose()
+        """Close the verifier. An examination that begins meanwhile opens another one."""
+        async with self._opening:
+            self._verifier = None
+            stack, self._stack = self._stack, AsyncExitStack()
+            await stack.aclose()
 
     async def _open(self) -> Verifier:
         async with self._opening:

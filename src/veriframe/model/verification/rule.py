@@ -62,7 +62,8 @@ in fur by 0.01 to 0.06.
 ACCEPTED_ERRORS, REJECTED_ERRORS = 3.0, 5.0
 """How many standard errors of the mean of A−S chance may make of a difference in brightness.
 
-Measured as above: of the other kernel's tiles 0 to 2.3, in fur up to a share of 0.024 with 16 samples.
+Measured as above, in 118 tiles: at most 2.1 where the other kernel's differ by 0.0001 or more. The largest
+difference is 0.024, in fur with 16 samples, and one standard error.
 """
 
 
