@@ -93,16 +93,19 @@ def judged(  # noqa: PLR0913 - four pictures, and what they are
     if step:
         # Quantisation and dithering have a grain of their own.
         return worker, honest, early_stop
+    own = grain(ours)
     a, b, c = (
-        _whole(one, ours, pixels, is_light=is_light)
+        _whole(one, ours, pixels, own, is_light=is_light)
         for one, pixels in ((worker, theirs), (honest, other), (early_stop, early))
     )
     return a, b, c
 
 
-def _whole(found: Differences, ours: Samples, theirs: Samples, *, is_light: bool) -> Differences:
-    """What is found of pixels, with what the tile as a whole shows."""
-    found = replace(found, grain=_short(grain(theirs) / grain(ours)))
+def _whole(
+    found: Differences, ours: Samples, theirs: Samples, own_grain: float, *, is_light: bool
+) -> Differences:
+    """What is found of pixels, with what the tile as a whole shows. `own_grain` is that of ours."""
+    found = replace(found, grain=_short(grain(theirs) / own_grain))
     if not is_light:
         return found
     mean, error = brightness(ours, theirs)

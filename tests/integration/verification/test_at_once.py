@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.integration.verification.lab import Lab
 from tests.integration.verification.stage import OTHER, STILL
 from tests.integration.verification.tricks import flip_tiles
+from tests.integration.verification.withholding import Withholding
 from tests.waiting import until
 
 from veriframe.model.verification.findings import Conclusion, Request
-from veriframe.ports.store import ContentStore, Fetched, FetchLimits, OnTransfer, ignore_transfer
+from veriframe.ports.store import ContentStore
 from veriframe.retry import end
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
@@ -21,29 +20,18 @@ pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 REQUEST = Request(tiles=2)
 
 
-class Slow:
+class Slow(Withholding):
     """Another store, in which the lists of tiles of one result wait for `arrived`."""
 
     def __init__(self, store: ContentStore, cid: str) -> None:
-        self._store, self._cid = store, cid
-        self.arrived, self.is_asked = asyncio.Event(), False
+        super().__init__(store, ".tiles")
+        self._cid, self.arrived, self.is_asked = cid, asyncio.Event(), False
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-    async def fetch(
-        self,
-        cid: str,
-        target: Path,
-        limits: FetchLimits,
-        on_progress: OnTransfer = ignore_transfer,
-        path: str = "",
-    ) -> Fetched:
-        """All but these at once."""
-        if cid == self._cid and path.endswith(".tiles"):
+    async def before(self, cid: str, path: str) -> None:
+        """All others at once."""
+        if cid == self._cid and path.endswith(self._end):
             self.is_asked = True
             await self.arrived.wait()
-        return await self._store.fetch(cid, target, limits, on_progress, path)
 
 
 async def test_others_are_verified_while_one_delivery_waits(lab: Lab) -> None:

@@ -27,15 +27,16 @@ class Withholding:
         path: str = "",
     ) -> Fetched:
         """All but these."""
-        self._check(path)
+        await self.before(cid, path)
         return await self._store.fetch(cid, target, limits, on_progress, path)
 
     async def read(self, cid: str, path: str, offset: int, length: int) -> bytes:
         """All but these."""
-        self._check(path)
+        await self.before(cid, path)
         return await self._store.read(cid, path, offset, length)
 
-    def _check(self, path: str) -> None:
+    async def before(self, _cid: str, path: str) -> None:
+        """What happens before a path is fetched or read."""
         if path.endswith(self._end):
             self.asked += 1
             raise JobRejected(Code.NOT_FOUND, f"Nobody has {path}.")

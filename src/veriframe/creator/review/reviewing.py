@@ -18,7 +18,7 @@ from veriframe.creator.orders.notes import ConclusionNote, OrderNotes
 from veriframe.creator.orders.values import Chunk, OrderStatus
 from veriframe.creator.review.bonds import bonds_missing
 from veriframe.creator.review.consequences import MONEY, Consequences
-from veriframe.creator.review.examinations import Examinations, result_of
+from veriframe.creator.review.examinations import Examinations, Result, result_of
 from veriframe.creator.review.reordering import Reordering
 from veriframe.creator.review.reports import Reports
 from veriframe.creator.review.time_left import is_half_over, is_nearly_over, late_seconds, until_half
@@ -69,7 +69,7 @@ class Review:
         self._status: OrderStatus | None = None
         self._news, self._progress = asyncio.Event(), asyncio.Event()
         self._examinations = Examinations(examiner=examiner, on_end=self._news.set)
-        self._withheld: set[tuple[int, str]] = set()
+        self._withheld: set[Result] = set()
         """Results that this run has asked for in vain."""
         self._settled: set[Matter] = set()
         """What nothing more is done about in this run."""
@@ -89,7 +89,7 @@ class Review:
         self._status = replace(status, conclusions=self._conclusions)
         now = {_key(chunk) for chunk in self.status.chunks if chunk.is_under_review}
         for chunk in before:
-            if _key(chunk) not in now and _result(chunk) not in self._conclusions:
+            if _key(chunk) not in now and result_of(chunk.job) not in self._conclusions:
                 self._tell_once(chunk, Happened.LATE)
         self._news.set()
         return self._status
@@ -155,7 +155,7 @@ class Review:
         """
 
         def urgency(chunk: Chunk) -> tuple[bool, bool, int, int]:
-            is_asked_again = _result(chunk) in self._conclusions and not is_half_over(chunk)
+            is_asked_again = result_of(chunk.job) in self._conclusions and not is_half_over(chunk)
             is_unknown = self._known(chunk) is None
             return is_unknown, is_unknown and is_asked_again, chunk.job.review_end, chunk.job.id
 
@@ -224,19 +224,19 @@ class Review:
         job = chunk.job
         note = ConclusionNote(conclusion=found.conclusion, why=found.why, how=self._options.how)
         if note.conclusion is Conclusion.WITHHELD:
-            self._withheld.add(_result(chunk))
+            self._withheld.add(result_of(chunk.job))
         if found.report and note.conclusion not in RIGHT:
             await run_briefly(self._reports.keep, job, found.report)
         if found.report:
             await run_briefly(self._notes.note_conclusion, job.id, job.result_cid, note)
-        if self._conclusions.get(_result(chunk)) != note:
-            self._conclusions[_result(chunk)] = note
+        if self._conclusions.get(result_of(chunk.job)) != note:
+            self._conclusions[result_of(chunk.job)] = note
             self._tell(Told(what=Happened.CONCLUDED, chunk=replace(chunk, verified=note)))
         return note
 
     def _known(self, chunk: Chunk) -> ConclusionNote | None:
         """What need not be verified again. What was withheld is asked for again, while there is time."""
-        note = self._conclusions.get(_result(chunk))
+        note = self._conclusions.get(result_of(chunk.job))
         if note is None or note.how != self._options.how:
             return None
         if note.conclusion is Conclusion.WITHHELD and not self._is_last_word(chunk):
@@ -247,7 +247,7 @@ class Review:
 
     def _is_last_word(self, chunk: Chunk) -> bool:
         """Whether what was withheld counts as withheld: to ask once more might outlast the review."""
-        is_recent = _result(chunk) in self._withheld
+        is_recent = result_of(chunk.job) in self._withheld
         return (is_half_over(chunk) and is_recent) or is_nearly_over(chunk)
 
     async def _order_again(self, chunk: Chunk) -> bool:
@@ -290,9 +290,5 @@ class Review:
             self._tell(Told(what=what, chunk=chunk, reason=reason))
 
 
-def _result(chunk: Chunk) -> tuple[int, str]:
-    return result_of(chunk.job)
-
-
 def _key(chunk: Chunk) -> Matter:
-    return *_result(chunk), chunk.lost_dispute
+    return *result_of(chunk.job), chunk.lost_dispute
