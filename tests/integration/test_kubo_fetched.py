@@ -71,18 +71,18 @@ def held(node: Kubo) -> set[str]:
     return set(node.run("refs", "local").decode().split())
 
 
-async def settled(node: Kubo, before: set[str], seconds: float = 20) -> set[str]:
+async def settled(node: Kubo, before: set[str], seconds: float = 60) -> set[str]:
     """Returns the blocks that the node has gained, as soon as there are none, or after this time."""
     with suppress(TimeoutError):
         await until(lambda: held(node) <= before, seconds)
     return held(node) - before
 
 
-async def until(happened: Callable[[], bool], seconds: float = 20) -> None:
-    """Waits until something has happened at a node."""
+async def until(happened: Callable[[], bool], seconds: float = 60) -> None:
+    """Waits until something has happened at a node. Asks in a thread: the store goes on meanwhile."""
     async with asyncio.timeout(seconds):
-        while not happened():  # noqa: ASYNC110 - nodes give no event
-            await asyncio.sleep(0.01)
+        while not await asyncio.to_thread(happened):  # noqa: ASYNC110 - nodes give no event
+            await asyncio.sleep(0.05)
 
 
 def link(binary_cid: bytes, size_bytes: int) -> bytes:
@@ -272,7 +272,7 @@ async def test_an_interrupted_removal_is_run_again(
 ) -> None:
     """fault_87: a node that dies during it keeps the notes, and is asked again."""
     monkeypatch.setattr("veriframe.adapters.kubo.removal.fetched.RETRY_SECONDS", 0.2)
-    monkeypatch.setattr("veriframe.adapters.kubo.removal.removal.BATCH_BLOCKS", 5)
+    monkeypatch.setattr("veriframe.adapters.kubo.removal.removal.BATCH_BLOCKS", 1)
     monkeypatch.setattr("veriframe.adapters.kubo.removal.removal.CHUNK_BLOCKS", 50)
     cid, before = put(pair.far, noise(2**26), "--cid-version=0"), held(pair.node)
     assert (await store.fetch(cid, tmp_path / "scene", LIMIT)).size_bytes == 2**26
@@ -280,4 +280,5 @@ async def test_an_interrupted_removal_is_run_again(
     await until(lambda: len(held(pair.node) - before) < all_of_it - 20)
     pair.node.restart(offline=False)
     pair.node.swarm_connect(pair.far)
+    assert len(held(pair.node) - before) > 20
     assert await settled(pair.node, before) == set()
