@@ -87,8 +87,8 @@ class _PartShown:
     rows: tuple[_Row, ...]
 
 
-def write_page(verified: Sequence[Verified], *, is_named: bool = False) -> str:
-    """The page of these jobs. `is_named` if a person named the frames: then there are no odds."""
+def write_page(verified: Sequence[Verified]) -> str:
+    """The page of these jobs."""
     environment = Environment(
         loader=PackageLoader("veriframe.verifier"),
         autoescape=True,
@@ -112,8 +112,8 @@ def write_page(verified: Sequence[Verified], *, is_named: bool = False) -> str:
         conclusion=words.standing(findings),
         signs=SIGNS,
         early=f"{STOP_EARLY[1] - STOP_EARLY[0]} of {STOP_EARLY[1]} samples left out",
-        summaries=[words.summary(finding, is_named=is_named) for finding in findings],
-        named=words.NAMED if is_named else "",
+        summaries=[words.summary(finding) for finding in findings],
+        named=words.NAMED if any(finding.are_named for finding in findings) else "",
         jobs=[_job(one) for one in verified],
     )
 

@@ -143,6 +143,7 @@ class Verifier:
             blender=facts.version_text,
             build_hash=facts.build_hash,
             machine_class=await self.renderer.machine_class(),
+            are_named=bool(request.frames),
         )
         plan = Plan(job=job, seed=seed, request=request, late_seconds=late_seconds)
         turn = Turn(self._machine)

@@ -226,9 +226,10 @@ def test_the_evidence_of_a_dispute_is_named_and_fetched(shell: Shell) -> None:
 
 
 def test_a_report_that_proves_the_result_right_is_no_evidence(shell: Shell) -> None:
-    """fault_277: the creator would lose the bond to the worker. Nor is one about other jobs."""
+    """fault_277: the creator would lose the bond to the worker. Nor is one about other jobs or results."""
     _submitted(shell, "--arbiter", hex(ARBITER))
-    right = replace(JOB, job=1, frames=(FrameFinding(number=1, tiles=(EXACT,)),))
+    result = shell.object("show", "1")["result_cid"]
+    right = replace(JOB, job=1, result_cid=result, frames=(FrameFinding(number=1, tiles=(EXACT,)),))
     Path("report.json").write_bytes(write_report([right]))
     error = shell.refusal("dispute", "1", "--evidence", "report.json", "--yes")
     assert "is right" in str(error)
@@ -236,10 +237,15 @@ def test_a_report_that_proves_the_result_right_is_no_evidence(shell: Shell) -> N
     other = shell.refusal("dispute", "1", "--evidence", "report.json", "--yes")
     assert isinstance(other, SettingsError)
     assert "is about jobs 2-3, not about job 1" in str(other)
-    for refused in (error, other):
+    Path("report.json").write_bytes(write_report([replace(JOB, job=1)]))
+    earlier = shell.refusal("dispute", "1", "--evidence", "report.json", "--yes")
+    assert "about another result of job 1" in str(earlier)
+    for refused in (error, other, earlier):
         assert "`veriframe verify 1 -o DIR`" in str(refused)
     assert shell.object("show", "1")["state"] == "SUBMITTED"
-    Path("report.json").write_bytes(write_report([replace(JOB, job=1), replace(right, job=2)]))
+    Path("report.json").write_bytes(
+        write_report([replace(JOB, job=1, result_cid=result), replace(right, job=2)])
+    )
     assert "DISPUTED" in shell.run("dispute", "1", "--evidence", "report.json", "--yes").stdout
 
 

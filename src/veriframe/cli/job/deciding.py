@@ -69,12 +69,12 @@ def dispute(
     opening.refuse_other_makers("dispute")
     if evidence is not None:
         files.stamp(evidence, files.EVIDENCE)
-        _refuse_useless(job_id, evidence)
     creator = acting.creator()
     if evidence is not None:
         # What cannot be disputed at all is said before anything is asked.
         status = context.run(creator.status(job_id))
         _require(creator, status, guards.require_disputable)
+        _refuse_useless(status.job, evidence)
         consent.need_terminal(yes, "The file becomes public")
         bond = format_strk(status.job.terms.bond_fri)
         question = f"Publish it and dispute, for a bond of {bond} that may be lost?"
@@ -86,27 +86,34 @@ def dispute(
     _decide(creator, decide, money.disputed, [job_id], as_json=as_json, rule=guards.require_disputable)
 
 
-def _refuse_useless(job_id: int, evidence: Path) -> None:
-    """Raise `SettingsError` for a report of other jobs, or one that proves the result right.
+def _refuse_useless(job: Job, evidence: Path) -> None:
+    """Raise `SettingsError` for a report of other jobs or results, or one that proves the result right.
 
     The dispute and its bond may be lost with it. Any other file may be evidence.
     """
-    from veriframe.model.verification.report import MOST_BYTES, parse_report  # noqa: PLC0415 - is slow
+    from veriframe.model.verification.report import MOST_BYTES, parse_report, public_cid  # noqa: PLC0415 - is slow
 
     with suppress(OSError, ValidationFailed):
         with evidence.open("rb") as file:
             findings = parse_report(file.read(MOST_BYTES + 1))
-        if all(one.job != job_id for one in findings):
+        anew = f"`veriframe verify {job.id} -o DIR`"
+        finding = next((one for one in findings if one.job == job.id), None)
+        if finding is None:
             numbers = tuple(sorted(one.job for one in findings))
             about = f"{plural(len(numbers), 'job')} {format_frames(numbers)}" if numbers else "no job"
             raise SettingsError(
-                f"This report is about {about}, not about job {job_id}: an arbiter learns nothing from it. "
-                f"`veriframe verify {job_id} -o DIR` writes one that is."
+                f"This report is about {about}, not about job {job.id}: an arbiter learns nothing from it. "
+                f"{anew} writes one that is."
             )
-        if any(one.job == job_id and one.conclusion in RIGHT for one in findings):
+        if finding.result_cid != public_cid(job.result_cid):
             raise SettingsError(
-                f"This report says that the result of job {job_id} is right. An arbiter would find the same, "
-                f"and the dispute's bond would be lost. `veriframe verify {job_id} -o DIR` verifies it anew. "
+                f"This report is about another result of job {job.id}, perhaps at another registry: an "
+                f"arbiter learns nothing from it. {anew} writes one about this result."
+            )
+        if finding.conclusion in RIGHT:
+            raise SettingsError(
+                f"This report says that the result of job {job.id} is right. An arbiter would find the same, "
+                f"and the dispute's bond would be lost. {anew} verifies it anew. "
                 "Without --evidence you may dispute it nevertheless."
             )
 

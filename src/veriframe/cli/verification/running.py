@@ -94,7 +94,7 @@ def verify_jobs(orders: Orders, numbers: Sequence[int], request: Request, output
     def on_found(finding: JobFinding) -> None:
         _note(orders.notes, request, finding)
         if not output.as_json:
-            tell(finding, is_named=bool(request.frames))
+            tell(finding)
 
     blender = renderer()
     with _progress() as watching, told_when_stopped(is_noted=not request.frames):
@@ -112,7 +112,7 @@ def verify_jobs(orders: Orders, numbers: Sequence[int], request: Request, output
             show.err.print(f"Job {status.job.id}: {show.clean(next_step)}", markup=False, soft_wrap=True)
     content = write_report(findings)
     if output.folder is not None:
-        _write(output.folder, content, write_page(verified, is_named=bool(request.frames)))
+        _write(output.folder, content, write_page(verified))
         # Stdout has JSON alone, if that was asked for.
         console = show.err if output.as_json else show.out
         told = f"The report: {show.clean(str(output.folder / PAGE_NAME))}"
@@ -182,9 +182,9 @@ def told_when_stopped(*, is_noted: bool = True) -> Iterator[None]:
         raise
 
 
-def tell(finding: JobFinding, *, is_named: bool) -> None:
-    """Print one finding: a line, and the reason if there is one. `is_named` if a person named the frames."""
-    said = show.clean(summary(finding, is_named=is_named))
+def tell(finding: JobFinding) -> None:
+    """Print one finding: a line, and the reason if there is one."""
+    said = show.clean(summary(finding))
     show.out.print(said, style=COLOURS[finding.conclusion], markup=False, soft_wrap=True)
     for words in (finding.why, *finding.notes):
         if words:

@@ -95,7 +95,8 @@ class JobFinding:
     """What was found of a job's result.
 
     `seed` is in hex. `blender`, `build_hash` and `machine_class` are the verifier's own; `worker_class` is
-    what the result claims. `notes` are remarks that decide nothing.
+    what the result claims. `notes` are remarks that decide nothing. `are_named`: a person named the frames;
+    they were not drawn, so that their worker may have known them.
     """
 
     job: int
@@ -116,6 +117,7 @@ class JobFinding:
     fetched_bytes: int = 0
     tiles_of_frame: int = 0
     frames_of_job: int = 0
+    are_named: bool = False
 
     @property
     def conclusion(self) -> Conclusion:

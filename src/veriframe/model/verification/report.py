@@ -110,8 +110,8 @@ def public(finding: JobFinding) -> JobFinding:
     """The finding as a report tells it: texts of bounded lengths, without paths, hosts, users."""
     return replace(
         finding,
-        asset_cid=printable(finding.asset_cid, _CID),
-        result_cid=printable(finding.result_cid, _CID),
+        asset_cid=public_cid(finding.asset_cid),
+        result_cid=public_cid(finding.result_cid),
         blender=printable(finding.blender, _TEXT),
         build_hash=printable(finding.build_hash, _TEXT),
         machine_class=printable(finding.machine_class, _TEXT),
@@ -129,6 +129,11 @@ def public(finding: JobFinding) -> JobFinding:
             for frame in finding.frames
         ),
     )
+
+
+def public_cid(cid: str) -> str:
+    """A CID as a report tells it: what a stranger gave the registry as one may be any text."""
+    return printable(cid, _CID)
 
 
 def _told(finding: JobFinding) -> dict[str, Any]:
@@ -274,6 +279,7 @@ class _Job(_Strict):
     fetched_bytes: _Count
     tiles_of_frame: Annotated[int, Field(ge=0, le=2**20)]
     frames_of_job: Annotated[int, Field(ge=0, le=MAX_FRAMES)]
+    are_named: bool = False
 
     def value(self) -> JobFinding:
         return JobFinding(

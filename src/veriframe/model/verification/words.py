@@ -50,7 +50,7 @@ NAMED = (
     "These frames were named, not drawn: their worker may have known them, and the check is not noted for "
     "`order accept`."
 )
-"""What a verification of frames that a person named is worth; a report does not say it."""
+"""What a verification of frames that a person named is worth."""
 
 
 def is_checked(finding: JobFinding) -> bool:
@@ -63,12 +63,9 @@ def meaning(finding: JobFinding) -> str:
     return MEANING[finding.conclusion] if is_checked(finding) else NOTHING_CHECKED
 
 
-def summary(finding: JobFinding, *, is_named: bool = False) -> str:
-    """A job in one line: `job 12: exact: 16 tiles of 4 of 10 frames rendered again`.
-
-    `is_named` if a person named the frames, which is then said.
-    """
-    how = ", of frames that were named, not drawn" if is_named else ""
+def summary(finding: JobFinding) -> str:
+    """A job in one line: `job 12: exact: 16 tiles of 4 of 10 frames rendered again`."""
+    how = ", of frames that were named, not drawn" if finding.are_named else ""
     return f"job {finding.job}: {label(finding)}: {work(finding)}{how}"
 
 
@@ -122,9 +119,9 @@ def verdict(findings: Sequence[JobFinding]) -> str:
 def odds_of(finding: JobFinding) -> tuple[Odds, ...]:
     """How likely cheats on `SHARES` of the job's tiles would have been seen, as far as it was settled.
 
-    Empty if nothing was, and for a result that is at fault: what it is has been seen.
+    Empty if nothing was, for frames that were not drawn, and for a result that is at fault: it has been seen.
     """
-    if finding.conclusion in AT_FAULT:
+    if finding.are_named or finding.conclusion in AT_FAULT:
         return ()
     tiles = frames = 0
     for frame in finding.frames:

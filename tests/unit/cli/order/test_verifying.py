@@ -19,6 +19,7 @@ from veriframe.cli.verification import running, verify
 from veriframe.errors import MoveRefused, RegistryUnavailable, SettingsError, StoreUnavailable
 from veriframe.model.registry.job import JobState
 from veriframe.model.verification.findings import Conclusion
+from veriframe.model.verification.report import parse_report
 from veriframe.model.verification.words import NAMED
 from veriframe.wiring import registries
 
@@ -150,6 +151,8 @@ def test_what_was_found_wrong_is_not_accepted(shell: Shell, studio: Studio, deli
 def test_frames_that_a_person_chose_prove_nothing(shell: Shell, delivered: FakeVerifier) -> None:
     """fault_329: they were not drawn, so that its worker may have known them; it is said."""
     result = shell.run("verify", "1", "--frames", "1-8", "-o", "report")
+    (told, _) = parse_report(Path("report/verification.json").read_bytes())
+    assert told.are_named
     page = Path("report/verification.html").read_text(encoding="utf-8")
     assert "of frames that were named, not drawn" in result.stdout
     assert NAMED in result.stderr

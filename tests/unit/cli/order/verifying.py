@@ -69,6 +69,7 @@ class FakeVerifier:
             blender="4.5.15",
             build_hash="0123456789ab",
             machine_class="",
+            are_named=bool(request.frames),
             conclusion_of_its_own=conclusion,
             reason="" if conclusion is Conclusion.EXACT else WHY,
             frames=(FrameFinding(number=1, tiles=(TILE,)),) if self.checks else (),

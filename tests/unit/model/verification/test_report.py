@@ -104,6 +104,7 @@ jobs = st.builds(
     fetched_bytes=counts,
     tiles_of_frame=st.integers(0, 100),
     frames_of_job=st.integers(0, 100),
+    are_named=st.booleans(),
 )
 
 
