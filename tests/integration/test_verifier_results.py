@@ -252,6 +252,21 @@ async def test_fewer_samples_of_flat_colours_are_wrong(bench: Bench) -> None:
     assert found.conclusion is Conclusion.WRONG
 
 
+async def test_a_pass_that_one_frame_claims_makes_no_other_frame_whole(bench: Bench) -> None:
+    """fault_349: a worker would make each verification as dear as the render."""
+    overrides = replace(PLAIN, denoise=True)
+    job = await rendered(bench, replace(BUNDLE, format=ImageFormat.MULTILAYER, overrides=overrides))
+    forged = dict(bench.store.folders[job.result_cid])
+    manifest = json.loads(forged["manifest.json"])
+    manifest["frames"][1]["channels"] += ",ViewLayer.Shadow%20Catcher.R"
+    rewrite(forged, manifest)
+    claimed = with_result(bench, job, forged)
+    found = (await verified(bench, claimed, Request(frames=(1,)))).finding
+    assert (found.conclusion, found.frames[0].is_whole, found.notes) == (Conclusion.EXACT, False, ())
+    found = (await verified(bench, claimed, Request(every=True))).finding
+    assert found.conclusion is Conclusion.WRONG
+
+
 async def test_layers_that_a_worker_adds_are_refused_before_they_are_decoded(bench: Bench) -> None:
     """fault_331: decoding 128 channels of a large picture takes more memory than a verifier has."""
     bundle = replace(BUNDLE, format=ImageFormat.MULTILAYER)

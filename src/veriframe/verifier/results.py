@@ -66,14 +66,13 @@ class Result:
         """The class of machine that the worker claims; empty if it claims none."""
         return self.manifest.machine_class if self.manifest else ""
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Remarks that decide nothing."""
+    def notes(self, drawn: Sequence[int]) -> tuple[str, ...]:
+        """Remarks about these frames that decide nothing."""
         notes = []
         if self.manifest is not None and not self.task.has_proof and self.task.region is None:
             notes.append("The bundle asks for no proof, so that only the delivered picture was compared.")
-        if why := self._whole_because:
-            notes.append(f"Whole frames were rendered again, since {why}.")
+        whole_because = dict.fromkeys(map(self._whole_because, drawn))
+        notes += [f"Whole frames were rendered again, since {why}." for why in whole_because if why]
         if seen := self.opened.inspected.inspection.sees_region:
             notes.append(
                 f"Tiles were cut from whole frames, since {some_names(seen)} may see which part is rendered."
@@ -97,12 +96,11 @@ class Result:
             denoises=denoises,
             step=_step(self.task.format, self._depth(number)),
             tiles_show_noisy=not inspection.path_guiding and (denoises or not has_lines),
-            whole_because=self._whole_because,
+            whole_because=self._whole_because(number),
             by_eye=_by_eye(inspection),
         )
 
-    @property
-    def _whole_because(self) -> str:
+    def _whole_because(self, number: int) -> str:
         inspection = self.opened.inspected.inspection
         if inspection.changed_later:
             return f"{' and '.join(inspection.changed_later)} works on the whole picture"
@@ -112,10 +110,13 @@ class Result:
             if len(inspection.view_layers) > 1:
                 # Denoising the proof again shows one layer, and the picture is made of all.
                 return "the picture is denoised from several view layers"
-            names = [frame.channels.split(",") for frame in self.manifest.frames] if self.manifest else []
-            if any(map(channels.has_shadow_catcher, names)):
+            if self._has_layers and channels.has_shadow_catcher(self._told(number).channels.split(",")):
                 return "its Shadow Catcher pass is denoised, too"
         return _by_eye(inspection)
+
+    @property
+    def _has_layers(self) -> bool:
+        return self.task.format is ImageFormat.MULTILAYER
 
     def _depth(self, number: int) -> int:
         """The bits of a channel. A bare job's file does not say; 8 allows for dithering."""
@@ -150,8 +151,7 @@ class Result:
                 f"it has {told.width}×{told.height} pixels, and {shown.width}×{shown.height} were ordered",
             )
         # Before it is decoded, which takes memory for each channel.
-        has_layers = self.task.format is ImageFormat.MULTILAYER
-        if has_layers and sorted(told.channels.split(",")) != sorted(await crops.channels(number)):
+        if self._has_layers and sorted(told.channels.split(",")) != sorted(await crops.channels(number)):
             raise ValidationFailed(Code.BAD_MANIFEST, "its manifest has other channels than were ordered")
         assert self.pictures is not None
         cuts = await self.pictures.of(told)

@@ -180,7 +180,7 @@ class Verifier:
             worker_class=result.worker_class,
             frames_of_job=len(result.numbers),
             tiles_of_frame=result.tiles_of_frame,
-            notes=result.notes,
+            notes=result.notes(drawn),
         )
         done, total = 0, len(drawn) * result.steps(plan.tiles)
 
