@@ -33,8 +33,9 @@ from veriframe.model.registry.job import Job
 from veriframe.model.rendering.frames import ImageFormat, Region
 from veriframe.model.verification.findings import Conclusion, Request, Subject
 from veriframe.verifier import comparing, frame_check
-from veriframe.verifier.crops import Crop, Crops, Samples
+from veriframe.verifier.crops import Crop, Crops
 from veriframe.verifier.frame_check import WIDE_BORDER_PIXELS
+from veriframe.verifier.samples import Samples
 from veriframe.worker import pipeline
 
 pytestmark = pytest.mark.slow

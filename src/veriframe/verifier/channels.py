@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from veriframe.verifier.crops import Samples
-
 COMBINED, COMPOSITE, CRYPTOMATTE = "Combined", "Composite", "Crypto"
 SHADOW_CATCHER = "Shadow%20Catcher"
 """As the names of channels are written: docs/formats.md."""
-_KNUTH = np.uint32(2_654_435_761)
 
 
 def colours(channels: Sequence[str]) -> list[int]:
@@ -47,23 +42,16 @@ def has_shadow_catcher(channels: Sequence[str]) -> bool:
     return any(SHADOW_CATCHER in _pass_of(name) for name in channels)
 
 
-def with_numbers(samples: Samples, channels: Sequence[str]) -> Samples:
-    """The samples, with numbers from 1 to 2 in place of Cryptomatte's identifiers.
+def identifiers(channels: Sequence[str]) -> list[int]:
+    """The places of Cryptomatte's identifiers.
 
-    Two identifiers are equal or not, however near their bits are when they are read as a number. A
-    Cryptomatte pass holds pairs of an identifier and its coverage (Psyop, Cryptomatte specification 1.2).
+    A Cryptomatte pass holds pairs of an identifier and its coverage (Psyop, Cryptomatte specification 1.2).
     """
-    places = [place for place, name in enumerate(channels) if _is_identifier(name)]
-    if not places:
-        return samples
-    found = samples.copy()
-    bits = np.ascontiguousarray(samples[..., places]).view(np.uint32)
-    found[..., places] = 1 + (bits * _KNUTH).astype(np.float32) / np.float32(2**32)
-    return found
-
-
-def _is_identifier(name: str) -> bool:
-    return _pass_of(name).startswith(CRYPTOMATTE) and name[-1] in "RBrb"
+    return [
+        place
+        for place, name in enumerate(channels)
+        if _pass_of(name).startswith(CRYPTOMATTE) and name[-1] in "RBrb"
+    ]
 
 
 def _pass_of(name: str) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veriframe.model.verification.rule import GROSS, ROUNDING, SLACK, Differences
-from veriframe.verifier.crops import Samples
+from veriframe.verifier.samples import Samples
 
 SMALL = 1e-3
 """Added below the fraction, so that differences of dark pixels are not divided by nothing."""

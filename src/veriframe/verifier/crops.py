@@ -11,9 +11,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from veriframe import disk
 from veriframe.assets import Asset
 from veriframe.model.bundle.chunks import TILE_BORDER_PIXELS, whole_region, with_border
@@ -21,9 +18,7 @@ from veriframe.model.rendering.frames import ImageFormat, Region, RenderTask, fr
 from veriframe.model.verification.rule import STOP_EARLY
 from veriframe.model.verification.tiles import TileGrid
 from veriframe.ports.renderer import Cut, CutKind, CutSamples, Kernel, Renderer, RenderSession
-
-Samples = NDArray[np.float32]
-"""Pixels of a part of a picture: (height, width, channels)."""
+from veriframe.verifier.samples import Samples, samples_of
 
 KINDS = {
     ImageFormat.PNG: CutKind.PNG,
@@ -239,15 +234,3 @@ class Crops:
                 shown, found[count : 2 * count] or nothing, found[2 * count :] or nothing, strict=True
             )
         ]
-
-
-def samples_of(cut: CutSamples) -> Samples:
-    """The pixels of a cut."""
-    found = np.frombuffer(cut.values, dtype="<f4").astype(np.float32, copy=False)
-    return found.reshape(cut.height, cut.width, len(cut.channels))
-
-
-def part_of(samples: Samples, region: Region, of: Region) -> Samples:
-    """The pixels of a region, out of those of a larger one; both in pixels of the whole picture."""
-    top, left = region.top - of.top, region.left - of.left
-    return samples[top : top + region.height, left : left + region.width]

@@ -13,8 +13,9 @@ from veriframe.model.verification.findings import Conclusion, FrameFinding, Subj
 from veriframe.model.verification.tiles import moved
 from veriframe.ports.renderer import Cut, CutKind, Renderer
 from veriframe.verifier import channels, comparing
-from veriframe.verifier.crops import Crop, Samples, part_of, samples_of
+from veriframe.verifier.crops import Crop
 from veriframe.verifier.judging import Judging
+from veriframe.verifier.samples import Samples, part_of, samples_of
 from veriframe.verifier.values import Delivered, Part, Plan, Traits
 from veriframe.verifier.whole_frame import denoise_again, render_whole
 
@@ -139,7 +140,7 @@ class FrameCheck:
     async def _delivered(self, tile: int, region: Region, ours: Crop, delivered: Delivered) -> None:
         """What was delivered: what Blender makes of the same tile or, denoised, alike to the eye."""
         theirs = part_of(delivered.picture, region, delivered.region)
-        if ours.picture.shape != theirs.shape or ours.channels != delivered.cut.channels:
+        if ours.picture.shape != theirs.shape or ours.channels != delivered.channels:
             raise ValidationFailed(Code.TAMPER, "its file has other channels than were ordered")
         part, names = Part(tile, region, Subject.DELIVERED), ours.channels
         # No denoiser changes data.
@@ -147,10 +148,9 @@ class FrameCheck:
         if comparing.most_apart(ours.picture[..., places], theirs[..., places]) > self.traits.step:
 
             def take(crop: Crop) -> Samples:
-                return channels.with_numbers(crop.picture, names)[..., places]
+                return crop.picture[..., places]
 
-            compared = channels.with_numbers(theirs, names)[..., places]
-            await self.judging.by_rule(part, ours, compared, self.traits.step, take)
+            await self.judging.by_rule(part, ours, theirs[..., places], self.traits.step, take)
         elif not self.traits.denoises:
             self.judging.exact(part)
         if not self.traits.denoises or self.judging.is_wrong(tile):

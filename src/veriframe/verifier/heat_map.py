@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from veriframe.verifier import comparing
-from veriframe.verifier.crops import Samples
+from veriframe.verifier.samples import Samples
 from veriframe.verifier.values import Delivered
 
 MOST_WIDTH = 1024
@@ -146,9 +146,9 @@ def _png(picture: Picture) -> bytes:
 
 def overview(delivered: Delivered) -> bytes:
     """A JPEG of a delivered picture, at most `OVERVIEW_WIDTH` pixels wide."""
-    names = [name.rpartition(".")[2] for name in delivered.cut.channels]
+    names = [name.rpartition(".")[2] for name in delivered.channels]
     colour = [names.index(name) for name in "RGB" if name in names]
-    is_display = bool(np.nanmax(np.abs(delivered.picture), initial=0) <= 1)
+    is_display = bool(np.nanmax(np.abs(delivered.colours), initial=0) <= 1)
     picture = _visible(delivered.picture, colour if len(colour) == 3 else (0, 0, 0), is_display=is_display)
     image = Image.fromarray(picture)
     image.thumbnail((OVERVIEW_WIDTH, OVERVIEW_WIDTH))

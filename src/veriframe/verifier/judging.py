@@ -14,7 +14,8 @@ from veriframe.model.verification.findings import Conclusion, Subject, TileFindi
 from veriframe.model.verification.rule import Answer, Differences
 from veriframe.model.verification.tiles import TileGrid
 from veriframe.verifier import comparing
-from veriframe.verifier.crops import Crop, Crops, Samples, Way, part_of
+from veriframe.verifier.crops import Crop, Crops, Way
+from veriframe.verifier.samples import Samples, part_of
 from veriframe.verifier.values import WHOLE, Part, TilePicture
 
 SETTLED_TILES, SETTLED_SHARE = 8, 0.25

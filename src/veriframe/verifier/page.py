@@ -19,7 +19,7 @@ from veriframe.model.verification import words
 from veriframe.model.verification.findings import Conclusion, FrameFinding, Subject, TileFinding
 from veriframe.model.verification.rule import STOP_EARLY
 from veriframe.verifier import heat_map
-from veriframe.verifier.crops import Samples
+from veriframe.verifier.samples import Samples
 from veriframe.verifier.tile_map import Grid, Mark, grid_of, marks_of
 from veriframe.verifier.values import TilePicture
 from veriframe.verifier.verifier import Verified

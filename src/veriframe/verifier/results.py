@@ -20,9 +20,10 @@ from veriframe.model.text import some_names
 from veriframe.model.verification.tiles import TileGrid
 from veriframe.ports.renderer import Cut, CutKind, CutSamples, Renderer
 from veriframe.verifier import channels
-from veriframe.verifier.crops import KINDS, Crops, Samples, samples_of
+from veriframe.verifier.crops import KINDS, Crops
 from veriframe.verifier.delivery.evidence import Evidence
 from veriframe.verifier.delivery.pictures import Pictures
+from veriframe.verifier.samples import Samples, samples_of
 from veriframe.verifier.scenes import OpenedAsset
 from veriframe.verifier.values import Delivered, Traits
 
@@ -170,7 +171,13 @@ class Result:
         )
 
     def _delivered(self, cut: CutSamples) -> Delivered:
-        return Delivered(cut=cut, region=self.region, is_radiance=self.task.format is not ImageFormat.PNG)
+        return Delivered(
+            picture=samples_of(cut),
+            picture_leaf=cut.leaf,
+            channels=cut.channels,
+            region=self.region,
+            is_radiance=self.task.format is not ImageFormat.PNG,
+        )
 
     async def _denoised(self, told: ManifestFrame) -> Samples:
         """What denoising the worker's whole proof makes of it, if the proof is what the list commits to."""

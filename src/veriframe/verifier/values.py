@@ -11,9 +11,8 @@ from veriframe.model.registry.job import Job
 from veriframe.model.rendering.frames import Region
 from veriframe.model.verification.findings import Conclusion, Request, Subject
 from veriframe.model.verification.tiles import TileGrid
-from veriframe.ports.renderer import CutSamples
 from veriframe.verifier import channels
-from veriframe.verifier.crops import Samples, samples_of
+from veriframe.verifier.samples import Samples
 
 WHOLE = -1
 """In place of a tile's number: the whole picture."""
@@ -74,13 +73,16 @@ class Traits:
 class Delivered:
     """What the worker delivered of a frame, decoded here.
 
-    `region` is the part of the whole picture that is checked, and `picture` its pixels. `leaves` are those of
-    the noisy image in hex; None without a proof. `is_radiance`: its values are not for a display.
+    `region` is the part of the whole picture that is checked, `picture` its pixels with these `channels`, and
+    `picture_leaf` their leaf hash in hex. `leaves` are those of the noisy image; None without a proof.
+    `is_radiance`: its values are not for a display.
     `proof_tiles` fetches tiles of the proof into a file;
     `denoised` denoises the whole proof again, and returns the picture that comes of it.
     """
 
-    cut: CutSamples
+    picture: Samples
+    picture_leaf: str
+    channels: tuple[str, ...]
     region: Region
     leaves: tuple[str, ...] | None = None
     is_radiance: bool = False
@@ -88,14 +90,9 @@ class Delivered:
     denoised: Callable[[], Awaitable[Samples]] | None = None
 
     @property
-    def picture(self) -> Samples:
-        """Its pixels: (height, width, channels)."""
-        return samples_of(self.cut)
-
-    @property
     def colours(self) -> Samples:
         """Those of its channels that a denoiser changes."""
-        return self.picture[..., channels.colours(self.cut.channels)]
+        return self.picture[..., channels.colours(self.channels)]
 
     @property
     def grid(self) -> TileGrid:

@@ -17,23 +17,16 @@ async def render_whole(judging: Judging, delivered: Delivered, traits: Traits) -
     part, theirs = Part(WHOLE, delivered.region, Subject.DELIVERED), delivered.picture
     ours = await judging.crops.render(judging.frame, part.region)
     both = ours.picture, theirs
-    if ours.picture_leaf == delivered.cut.leaf:
+    if ours.picture_leaf == delivered.picture_leaf:
         judging.exact(part)
-    elif ours.picture.shape != theirs.shape or ours.channels != delivered.cut.channels:
+    elif ours.picture.shape != theirs.shape or ours.channels != delivered.channels:
         judging.found(part, Conclusion.WRONG, "the delivered picture has other channels")
     elif traits.denoises and _are_same(ours, delivered):
         judging.found(part, Conclusion.EQUAL, "", both)
     elif traits.by_eye:
         judging.found(part, Conclusion.UNDECIDED, f"{traits.by_eye}; look at the two pictures", both)
     else:
-        names = ours.channels
-        await judging.by_rule(
-            part,
-            ours,
-            channels.with_numbers(theirs, names),
-            traits.step,
-            lambda crop: channels.with_numbers(crop.picture, names),
-        )
+        await judging.by_rule(part, ours, theirs, traits.step)
 
 
 def _are_same(ours: Crop, delivered: Delivered) -> bool:
@@ -53,9 +46,7 @@ async def denoise_again(judging: Judging, delivered: Delivered) -> None:
         return
     ours = await delivered.denoised()
     pictures = [delivered.colours]
-    if (composited := channels.composited(delivered.cut.channels)) != channels.colours(
-        delivered.cut.channels
-    ):
+    if (composited := channels.composited(delivered.channels)) != channels.colours(delivered.channels):
         # What the compositor shows, which leaves the picture as it was.
         pictures.append(delivered.picture[..., composited])
     is_same = all(

@@ -35,7 +35,7 @@ from veriframe.model.verification.findings import Conclusion, FrameFinding, Requ
 from veriframe.model.verification.tiles import TileGrid
 from veriframe.ports.renderer import Kernel
 from veriframe.verifier import comparing
-from veriframe.verifier.crops import part_of
+from veriframe.verifier.samples import part_of
 
 DRAWS = 20
 

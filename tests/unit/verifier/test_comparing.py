@@ -7,7 +7,7 @@ import pytest
 
 from veriframe.model.verification import rule
 from veriframe.verifier import comparing
-from veriframe.verifier.crops import Samples
+from veriframe.verifier.samples import Samples
 
 RANDOM = np.random.default_rng(5)
 

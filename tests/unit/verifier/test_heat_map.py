@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from veriframe.verifier import heat_map
-from veriframe.verifier.crops import Samples
 from veriframe.verifier.heat_map import COLOURS, NO_NUMBER, Picture, draw
+from veriframe.verifier.samples import Samples
 
 
 def shown(content: bytes) -> Picture:

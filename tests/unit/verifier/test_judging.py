@@ -14,8 +14,9 @@ from veriframe.model.verification import rule
 from veriframe.model.verification.findings import Conclusion, Subject, TileFinding
 from veriframe.model.verification.rule import Answer
 from veriframe.verifier import comparing
-from veriframe.verifier.crops import Crop, Samples, Way
+from veriframe.verifier.crops import Crop, Way
 from veriframe.verifier.judging import _BETWEEN, Judging
+from veriframe.verifier.samples import Samples
 from veriframe.verifier.values import Part
 
 REGION = Region(left=0, top=0, width=64, height=64)

@@ -132,7 +132,7 @@ def public(finding: JobFinding) -> JobFinding:
 
 
 def public_cid(cid: str) -> str:
-    """A CID as a report tells it: what a stranger gave the registry as one may be any text."""
+    """A CID as a report tells it: what was submitted as one may be any text."""
     return printable(cid, _CID)
 
 
