@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--qemu", type=Path, help="qemu-x86_64 of QEMU 10; emulates processors")
     parser.add_argument("--scenes", default="", help="only these, joined by commas")
     parser.add_argument("--samples", default="", help="only these numbers, joined by commas")
+    parser.add_argument("--adaptive", action="store_true", help="only those with adaptive sampling")
     parser.add_argument(
         "--keep", action="store_true", help="keep earlier figures of what is not rendered here"
     )
@@ -63,6 +64,7 @@ def _plan(given: argparse.Namespace) -> Iterable[tuple[list[Case], tuple[Machine
         case
         for case in cases(small=given.small, second_place=given.second_place)
         if (not scenes or case.crop.scene in scenes) and (not samples or case.samples in samples)
+        if case.adaptive or not given.adaptive
     ]
     # One Blender for all of a scene where it starts slowly, else one for each number of samples.
     groups = dict.fromkeys(sorted((0 if given.small else case.samples, case.crop.scene) for case in wanted))

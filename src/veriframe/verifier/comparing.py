@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from veriframe.model.verification.rule import GROSS, ROUNDING, SLACK, Differences
+from veriframe.model.verification.rule import GROSS, REJECTED_FACTOR, ROUNDING, SLACK, Differences
 from veriframe.verifier.samples import Samples
 
 SMALL = 1e-3
@@ -87,7 +87,7 @@ def judged(  # noqa: PLR0913 - four pictures, and what they are
     apart, rounded, stopped = (relative(ours, one, step) for one in (theirs, other, early))
     # Most of a tile may be plain background, which no cheat needs to render.
     active = (apart > 0) | (rounded > 0) | (stopped > 0)
-    bound = max(ROUNDING, float(np.median(stopped[active]))) if active.any() else ROUNDING
+    bound = _outlier_bound(rounded[active], stopped[active])
     honest = differences(rounded, bound, SLACK, active)
     worker, early_stop = differences(apart, bound, 0.0, active), differences(stopped, bound, 0.0, active)
     if step:
@@ -99,6 +99,19 @@ def judged(  # noqa: PLR0913 - four pictures, and what they are
         for one, pixels in ((worker, theirs), (honest, other), (early_stop, early))
     )
     return a, b, c
+
+
+def _outlier_bound(rounded: NDArray[np.float32], stopped: NDArray[np.float32]) -> float:
+    """From what difference on a pixel is an outlier: what the early stop makes of it in the median.
+
+    Where the early stop changes no more than rounding may, as where adaptive sampling ended before it, or
+    where the scene cannot be stopped early, rounding itself is the measure.
+    """
+    if not stopped.size:
+        return ROUNDING
+    if (stop := float(np.median(stopped))) > REJECTED_FACTOR * ROUNDING:
+        return stop
+    return REJECTED_FACTOR * (float(np.quantile(rounded, QUANTILES[-1] + SLACK)) + ROUNDING)
 
 
 def _whole(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from veriframe.errors import RenderFailed
+from veriframe.errors import Code, RenderFailed
 from veriframe.model.bundle.chunks import whole_region
 from veriframe.model.rendering.frames import Region
 from veriframe.model.verification import rule
@@ -125,7 +125,7 @@ class Judging:
         judged = comparing.judged(a, *others, theirs, step, is_light=is_light)
         answer = _of_tiles(a, *others, theirs, step) if part.tile == WHOLE else rule.judge(*judged)
         conclusion, reason = _MEANING[answer]
-        if answer is Answer.REJECTED and (why := await self._unfit(part, ours, other, early)):
+        if answer is Answer.REJECTED and (why := await self._unfit(part, ours)):
             conclusion, reason = Conclusion.UNDECIDED, f"this machine {why}, so that it cannot judge"
         self.found(part, conclusion, reason, (a, theirs), judged)
 
@@ -142,7 +142,10 @@ class Judging:
         """The part stopped early. Where the scene allows no such render, ours: then rounding alone counts."""
         try:
             return await self._again(part, Way.STOPPED_EARLY)
-        except RenderFailed:
+        except RenderFailed as error:
+            # A limit of this machine says nothing of the scene.
+            if error.code is not Code.BLENDER_ERROR:
+                raise
             return ours
 
     async def _again(self, part: Part, way: Way) -> Crop:
@@ -152,14 +155,13 @@ class Judging:
             self._rendered[key] = await self.crops.render(self.frame, part.region, way)
         return self._rendered[key]
 
-    async def _unfit(self, part: Part, ours: Crop, other: Crop, early: Crop) -> str:
+    async def _unfit(self, part: Part, ours: Crop) -> str:
         """Why our own renders cannot tell a cheat, as one clause; empty if they can.
 
-        Without AVX2 both kernels are one: then they show nothing of what rounding does, although samples do
-        change the picture. Two kernels that agree show that rounding does nothing to it.
+        Without AVX2 both kernels are one, and show nothing of what rounding does. Two kernels that agree show
+        that rounding does nothing to the picture.
         """
-        is_alike = _leaf(other, part) == _leaf(ours, part) != _leaf(early, part)
-        if is_alike and not self.has_two_kernels:
+        if not self.has_two_kernels:
             return "has one kernel only, which does not show what rounding does"
         return "" if await self._repeats(part, ours) else "does not render the same bits each time"
 
@@ -195,7 +197,3 @@ def _subject(crop: Crop, part: Part) -> Samples:
     found = crop.noisy if part.subject is Subject.NOISY else crop.picture
     assert found is not None, "the task has a proof"
     return found
-
-
-def _leaf(crop: Crop, part: Part) -> str | None:
-    return crop.leaf if part.subject is Subject.NOISY else crop.picture_leaf

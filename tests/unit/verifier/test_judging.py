@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 
+from veriframe.errors import Code, RenderFailed
 from veriframe.model.rendering.frames import Region
 from veriframe.model.verification import rule
 from veriframe.model.verification.findings import Conclusion, Subject, TileFinding
@@ -55,6 +57,19 @@ class Ready:
         return crop(self.pixels[way])
 
 
+@dataclass
+class Failing(Ready):
+    """The early stop fails with this code."""
+
+    code: Code = Code.BLENDER_ERROR
+
+    async def render(self, frame: int, wanted: Region, way: Way = Way.OURS) -> Crop:
+        """The one of this way."""
+        if way is Way.STOPPED_EARLY:
+            raise RenderFailed(self.code, "it failed")
+        return crop(self.pixels[way])
+
+
 async def judged(
     other: Samples, early: Samples, fresh: Samples, theirs: Samples, *, has_two_kernels: bool = True
 ) -> tuple[Conclusion, str]:
@@ -79,10 +94,14 @@ async def test_a_cheat_is_wrong_and_rounding_is_not() -> None:
 
 
 async def test_a_machine_with_one_kernel_rejects_nothing() -> None:
-    """Without AVX2 both kernels are one: honest work of hair would look like a cheat."""
-    found, reason = await judged(OURS, moved(0.02), OURS, moved(0.05), has_two_kernels=False)
-    assert found is Conclusion.UNDECIDED
-    assert "one kernel only" in reason
+    """fault_350: without AVX2 both kernels are one: honest work would look like a cheat.
+
+    Also where the early stop changes nothing, as where adaptive sampling ended before it.
+    """
+    for early in (moved(0.02), OURS):
+        found, reason = await judged(OURS, early, OURS, moved(0.05), has_two_kernels=False)
+        assert found is Conclusion.UNDECIDED
+        assert "one kernel only" in reason
     assert (await judged(OURS, moved(0.02), OURS, OURS, has_two_kernels=False))[0] is Conclusion.EQUAL
 
 
@@ -94,6 +113,27 @@ async def test_two_kernels_that_agree_reject_a_cheat() -> None:
 async def test_a_tile_that_no_sample_changes_is_still_judged() -> None:
     """Where neither rounding nor samples change a bit, any other pixel is wrong."""
     assert (await judged(OURS, OURS, OURS, moved(0.05)))[0] is Conclusion.WRONG
+
+
+@pytest.mark.parametrize(("rounding", "theirs"), [(1e-6, 2e-6), (1e-6, 3e-6), (1e-5, 2e-5), (3e-7, 1e-6)])
+async def test_rounding_is_no_cheat_where_the_early_stop_shows_nothing(
+    rounding: float, theirs: float
+) -> None:
+    """fault_351: an honest processor may round by two or three times as much as our two kernels differ."""
+    other, worker = moved(rounding), moved(theirs)
+    with_it, without = [(await judged(other, early, OURS, worker))[0] for early in (moved(0.02), OURS)]
+    assert with_it is without is not Conclusion.WRONG
+    assert (await judged(other, OURS, OURS, moved(0.001)))[0] is Conclusion.WRONG
+
+
+async def test_an_early_stop_that_this_machine_cannot_render_decides_nothing() -> None:
+    """fault_351: out of time or memory, it is no scene that cannot be stopped early."""
+    for code, falls_back in ((Code.BLENDER_ERROR, True), (Code.TIMEOUT, False), (Code.OOM, False)):
+        ready = Failing({Way.OTHER_KERNEL: moved(1e-6), Way.FRESH: OURS}, code=code)
+        judging = Judging(frame=1, size=(640, 640), crops=ready)  # type: ignore[arg-type]
+        with nullcontext() if falls_back else pytest.raises(RenderFailed):
+            await judging.by_rule(PART, crop(OURS), moved(1e-6))
+        assert bool(judging.findings) is falls_back
 
 
 async def test_a_machine_that_does_not_repeat_its_bits_rejects_nothing() -> None:
@@ -110,9 +150,10 @@ def half_hair(share: float, dice: np.random.Generator) -> Samples:
 
 
 @pytest.mark.parametrize("share", [0.24, 0.26, 0.5, 0.74, 0.76, 1.0])
-def test_tiles_that_are_partly_hair_are_accepted(share: float) -> None:
+@pytest.mark.parametrize("is_stopped", [True, False])
+def test_tiles_that_are_partly_hair_are_accepted(share: float, is_stopped: bool) -> None:
     """Chance decides on which side of the edge a quantile lies; two honest processors differ by that."""
-    early, dice = moved(0.02), np.random.default_rng(2)
+    early, dice = moved(0.02) if is_stopped else OURS, np.random.default_rng(2)
     answers = [
         rule.judge(*comparing.judged(OURS, half_hair(share, dice), early, half_hair(share, dice)))
         for _ in range(60)

@@ -40,7 +40,7 @@ ACCEPTED_GROSS, REJECTED_GROSS = 0.003, 0.006
 ACCEPTED_PIXELS, REJECTED_PIXELS = 4, 12
 
 ACCEPTED_OUTLIERS, REJECTED_OUTLIERS = 0.02, 0.10
-"""Shares of pixels, besides honest ones, that may lie further from A than E does in the median."""
+"""Shares of pixels, besides honest ones, that may be outliers."""
 
 
 ACCEPTED_GRAIN, REJECTED_GRAIN, GRAIN_PIXELS = 0.05, 0.10, 1024
@@ -73,7 +73,8 @@ class Differences:
 
     Active are pixels in which any two of the four renders differ: a plain background says nothing. Quantiles
     of honest rounding are of `SLACK` more. `outliers` is the share of active pixels, 0 … 1, that differ by
-    more than the early stop does in the median; `gross` are the shares of all `pixels` that differ by more
+    more than the early stop does in the median, or where that shows nothing, by 4 times as much as 80 % of
+    S's do; `gross` are the shares of all `pixels` that differ by more
     than `GROSS`. `grain` is how grainy the other tile is, and `brightness` how bright, as multiples of ours.
     `brightness_error` is the standard error of that, as it comes from the differences of single pixels.
     """
