@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import OpenEXR
@@ -12,6 +13,9 @@ import pytest
 from tests import independent_digest
 from tests.integration.renderer_studio import Studio, studio
 
+from veriframe.adapters.blender import scripts
+from veriframe.adapters.blender.reports import RunReport
+from veriframe.adapters.blender.sandbox.run import Ending, RunExit
 from veriframe.errors import Code, RenderFailed, ValidationFailed
 from veriframe.model.rendering.frames import ImageFormat, Region, RenderTask, proof_file, tiles_file
 from veriframe.model.rendering.overrides import Overrides
@@ -221,6 +225,31 @@ async def test_of_a_sparse_proof_only_the_wanted_tiles_are_read(studio: Studio) 
     with pytest.raises(ValidationFailed) as failed:
         await studio.renderer().cut([larger])
     assert failed.value.code == Code.WRONG_SIZE
+
+
+KILLED = RunExit(ending=Ending.CRASHED, code=-9, signal=9, seconds=1.0, peak_memory_bytes=0, log_tail=())
+
+
+@pytest.mark.parametrize("ending", [Ending.CRASHED, Ending.STOPPED, Ending.TIMEOUT])
+async def test_a_decoder_that_is_killed_is_started_again(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, ending: Ending
+) -> None:
+    """fault_358: this machine may be short of memory or time for a moment. Twice, the file is at fault."""
+    file, ends = studio.new_folder() / "raw.exr", [replace(KILLED, ending=ending)]
+    planes = {f"A.Combined.{name}": np.ones((80, 140), np.float32) for name in "RGBA"}
+    OpenEXR.File({}, dict(planes)).write(str(file))
+    run = scripts.run_script
+
+    async def often_killed(*given: Any) -> Any:
+        return (ends.pop(), RunReport()) if ends else await run(*given)
+
+    monkeypatch.setattr(scripts, "run_script", often_killed)
+    (found,) = await studio.renderer().cut([cut(file, CutKind.RAW_PROOF)])
+    assert (noisy(found) == 1).all()
+    ends += [replace(KILLED, ending=ending)] * 2
+    with pytest.raises(ValidationFailed):
+        await studio.renderer().cut([cut(file, CutKind.RAW_PROOF)])
+    assert not ends
 
 
 async def test_samples_that_are_no_numbers_are_compared(studio: Studio) -> None:

@@ -17,6 +17,7 @@ from tests.integration.verifying import (
     rendered,
     rewrite,
     verified,
+    verifying,
     with_result,
 )
 
@@ -143,3 +144,13 @@ async def test_half_the_samples_are_wrong(bench: Bench) -> None:
     assert verdict.finding.conclusion is Conclusion.WRONG
     assert "honest processors" in verdict.finding.why
     assert verdict.pictures
+
+
+async def test_nothing_of_a_result_stays_on_the_disk(bench: Bench) -> None:
+    """fault_359: an order has many, and its scene stays open for all of them."""
+    job = await rendered(bench)
+    async with verifying(bench) as verifier:
+        assert (await verifier.verify(job, Request())).finding.conclusion is Conclusion.EXACT
+        kept = [place.name for place in verifier.folder.rglob("*")]
+    assert "shot.blend" in kept
+    assert not [name for name in kept if name.startswith("job-") or name.endswith((".png", ".tiles"))]

@@ -57,12 +57,13 @@ class FakeVerifier:
 
     def __init__(self) -> None:
         self.found = finding(Conclusion.EXACT)
+        self.lacks_asset = False
         self.asked: list[tuple[int, Request, int | None]] = []
 
     async def verify(self, job: Job, request: Request, after_block: int | None = None) -> Any:
         """The set finding."""
         self.asked.append((job.id, request, after_block))
-        return SimpleNamespace(finding=self.found)
+        return SimpleNamespace(finding=self.found, lacks_asset=self.lacks_asset)
 
 
 @pytest.fixture
@@ -130,14 +131,31 @@ async def test_other_evidence_is_no_reason(bench: Bench, evidence: bytes) -> Non
     assert [line["event"] for line in lines] == ["evidence_not_used"]
 
 
-async def test_evidence_that_nobody_has_is_left(bench: Bench) -> None:
-    """A store that is away is another matter: the report may name what the draw misses."""
+@pytest.mark.parametrize("is_slow", [True, False])
+async def test_evidence_that_nobody_provides_is_left_at_half(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, is_slow: bool
+) -> None:
+    """fault_352: it may name what the draw misses, but must not keep the result from being judged.
+
+    A store of our own that is away is another matter.
+    """
     job, verifier = await dispute(bench, b"evidence"), FakeVerifier()
     bench.store.files.clear()
-    await judge(bench, verifier).judge(job, job.disputed_block + 1)
+
+    async def stall(*_place: object) -> bytes:
+        raise StoreUnavailable("The provider does not answer.")
+
+    with monkeypatch.context() as patch:
+        if is_slow:
+            patch.setattr(bench.store, "read", stall)
+        with pytest.raises(StoreUnavailable, match="half of the arbitration"):
+            await judge(bench, verifier).judge(job, job.disputed_block + 1)
+        assert not verifier.asked
+        bench.shared.now = job.arbitration_end - job.terms.arbitration_seconds // 2
+        await judge(bench, verifier).judge(job, job.disputed_block + 1)
     assert verifier.asked[0][1] == Request(tiles=16)
     bench.store.fault = StoreUnavailable("The store is away.")
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailable, match="The store is away"):
         await judge(bench, verifier).judge(job, job.disputed_block + 1)
 
 
@@ -150,3 +168,13 @@ async def test_a_worker_may_be_away_for_half_of_the_arbitration(bench: Bench) ->
     bench.shared.now = job.arbitration_end - job.terms.arbitration_seconds // 2
     judged = await judge(bench, verifier).judge(job, job.disputed_block + 1)
     assert judged.verdict is Verdict.CREATOR
+
+
+async def test_a_scene_that_nobody_provides_is_asked_for_again(bench: Bench) -> None:
+    """fault_353: the creator's node was away for a minute; then the dispute was left undecided for good."""
+    job, verifier = await dispute(bench, write_report([finding(Conclusion.WRONG)])), FakeVerifier()
+    verifier.found, verifier.lacks_asset = finding(Conclusion.UNDECIDED), True
+    with pytest.raises(StoreUnavailable, match="half of the arbitration"):
+        await judge(bench, verifier).judge(job, job.disputed_block + 1)
+    bench.shared.now = job.arbitration_end - job.terms.arbitration_seconds // 2
+    assert (await judge(bench, verifier).judge(job, job.disputed_block + 1)).verdict is None

@@ -248,6 +248,9 @@ class Arbiter:
         status = await self._read(job_id)
         if status.job.state is JobState.DISPUTED and _seconds_left(status) > 0:
             return status
+        if _key(status.job) in self._resolved:
+            # By our own verdict, which was told, and which a reorganisation may still undo.
+            return None
         log.info("dispute_over", job_id=job_id, state=status.job.state)
         self._settle(Outcome(kind=OutcomeKind.OVER, status=status))
         return None

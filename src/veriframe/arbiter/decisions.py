@@ -127,5 +127,5 @@ class Decisions:
 def _damaged(file: Path) -> SettingsError:
     return SettingsError(
         f"{file} is damaged, and it holds a decision that may have been sent. Decide this job with"
-        " `veriframe job resolve`, and remove the file."
+        " `veriframe --account NAME job resolve JOB --verdict worker`, or `creator`, and remove the file."
     )

@@ -13,7 +13,7 @@ from veriframe.errors import HostUnavailable
 from veriframe.model.registry.job import Job, Verdict
 from veriframe.model.verification.findings import Conclusion, JobFinding, Request
 from veriframe.model.verification.report import suspects_of, write_report
-from veriframe.verifier.page import write_page
+from veriframe.verifier.page import section_of, write_page
 from veriframe.verifier.verifier import Verifier
 
 PAGE, HEAT_MAP, REPORT = "cheat.html", "cheat-heat-map.png", "verification.json"
@@ -54,7 +54,8 @@ class Proving:
             raise HostUnavailable(f"The demo's cheat was not caught: it is {finding.conclusion}.")
         report, page, picture = (self.folder / name for name in (REPORT, PAGE, HEAT_MAP))
         await asyncio.to_thread(report.write_bytes, write_report([finding]))
-        await asyncio.to_thread(page.write_text, write_page([verified]), "utf-8")
+        section = await asyncio.to_thread(section_of, verified)
+        await asyncio.to_thread(page.write_text, write_page([section]), "utf-8")
         shown = max(verified.pictures, key=lambda one: one.ours.size)
         frame = verified.overviews[shown.frame]
         await asyncio.to_thread(write_side_by_side, shown, frame, verified.size, picture)

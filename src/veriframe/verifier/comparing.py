@@ -216,6 +216,9 @@ def looks(ours: Samples, theirs: Samples, *, is_radiance: bool = False) -> Looks
     """Compare what people look at: display values, or radiance exposed by ours, compressed beyond 1."""
     if ours.shape != theirs.shape:
         return Looks(1, 1, 1, 1, 1)
+    if not ours.size:
+        # Layers without a combined pass show nothing.
+        return Looks(0, 0, 0, 0, 0)
     if is_radiance:
         exposure = _exposure(ours)
         ours, theirs = ours * exposure, theirs * exposure

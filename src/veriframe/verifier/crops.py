@@ -13,6 +13,7 @@ from typing import Self
 
 from veriframe import disk
 from veriframe.assets import Asset
+from veriframe.errors import RenderFailed, ValidationFailed
 from veriframe.model.bundle.chunks import TILE_BORDER_PIXELS, whole_region, with_border
 from veriframe.model.rendering.frames import ImageFormat, Region, RenderTask, frame_file, proof_file
 from veriframe.model.verification.rule import STOP_EARLY
@@ -216,7 +217,11 @@ class Crops:
             for cut in (pictures if self.task.has_proof else ())
         ]
         guides = [replace(cut, kind=CutKind.RAW_GUIDES) for cut in (proofs if self.has_guides else ())]
-        found = await self.sessions.renderer.cut([*pictures, *proofs, *guides])
+        try:
+            found = await self.sessions.renderer.cut([*pictures, *proofs, *guides])
+        except ValidationFailed as error:
+            # What was rendered here is no fault of the worker's.
+            raise RenderFailed(error.code, f"what was rendered here cannot be read. {error}") from error
         count = len(pictures)
         shown: Sequence[CutSamples] = found[:count]
         nothing: Sequence[CutSamples | None] = [None] * count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -53,7 +54,7 @@ class FrameCheck:
         is_whole = bool(self.traits.whole_because or self.traits.by_eye)
         if not is_whole or (delivered.leaves is not None and self.traits.tiles_show_noisy):
             suspects = self._suspects(delivered, plan)
-            drawn = self._drawn(delivered, suspects, plan)
+            drawn = self._drawn(delivered, suspects, plan, await asyncio.to_thread(flat_tiles, delivered))
             first = len(suspects) + plan.tiles
             await self._tiles(drawn[:first], delivered, is_whole=is_whole)
             for tile in drawn[first:]:
@@ -76,9 +77,10 @@ class FrameCheck:
             )
         return FrameFinding(number=self.judging.frame, tiles=tuple(self.judging.findings), is_whole=is_whole)
 
-    def _drawn(self, delivered: Delivered, suspects: Sequence[int], plan: Plan) -> Sequence[int]:
+    def _drawn(
+        self, delivered: Delivered, suspects: Sequence[int], plan: Plan, flat: Sequence[int]
+    ) -> Sequence[int]:
         """The tiles in the order in which they are checked: the suspects, those that are drawn, and more."""
-        flat = flat_tiles(delivered)
         most = max(plan.tiles, MOST_TILES)
         drawn = draw_tiles(plan.seed, self.judging.frame, delivered.grid.count, flat, most)
         return tuple(dict.fromkeys((*suspects, *drawn)))

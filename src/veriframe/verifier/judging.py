@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -122,8 +123,12 @@ class Judging:
         a = taken(ours)
         others = taken(other), taken(early)
         is_light = part.subject is Subject.NOISY and take is None
-        judged = comparing.judged(a, *others, theirs, step, is_light=is_light)
-        answer = _of_tiles(a, *others, theirs, step) if part.tile == WHOLE else rule.judge(*judged)
+        # In threads, since whole frames take seconds: meanwhile deliveries for other examinations go on.
+        judged = await asyncio.to_thread(comparing.judged, a, *others, theirs, step, is_light=is_light)
+        if part.tile == WHOLE:
+            answer = await asyncio.to_thread(_of_tiles, a, *others, theirs, step)
+        else:
+            answer = rule.judge(*judged)
         conclusion, reason = _MEANING[answer]
         if answer is Answer.REJECTED and (why := await self._unfit(part, ours)):
             conclusion, reason = Conclusion.UNDECIDED, f"this machine {why}, so that it cannot judge"

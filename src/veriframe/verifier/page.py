@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -16,7 +15,7 @@ from markupsafe import Markup
 from veriframe.model.quantities import format_size, format_span
 from veriframe.model.text import printable
 from veriframe.model.verification import words
-from veriframe.model.verification.findings import Conclusion, FrameFinding, Subject, TileFinding
+from veriframe.model.verification.findings import Conclusion, FrameFinding, JobFinding, Subject, TileFinding
 from veriframe.model.verification.rule import STOP_EARLY
 from veriframe.verifier import heat_map
 from veriframe.verifier.samples import Samples
@@ -87,7 +86,28 @@ class _PartShown:
     rows: tuple[_Row, ...]
 
 
-def write_page(verified: Sequence[Verified]) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSection:
+    """What the page says of a job. Its pictures are drawn: it takes far less memory than what they show."""
+
+    finding: JobFinding
+    conclusion: Conclusion
+    label: str
+    meaning: str
+    work: str
+    same_class: bool
+    odds: tuple[words.Odds, ...]
+    maps: Sequence[_Map]
+    more_maps: int
+    legend: Sequence[Conclusion]
+    parts: Sequence[_PartShown]
+    kinds: Sequence[str]
+    colours: tuple[tuple[str, tuple[str, ...]], ...]
+    more_parts: int
+    rows_mean: str
+
+
+def write_page(sections: Sequence[JobSection]) -> str:
     """The page of these jobs."""
     environment = Environment(
         loader=PackageLoader("veriframe.verifier"),
@@ -102,7 +122,7 @@ def write_page(verified: Sequence[Verified]) -> str:
         "size": format_size,
         "span": format_span,
     }
-    findings = [one.finding for one in verified]
+    findings = [one.finding for one in sections]
     style = resources.files("veriframe.verifier").joinpath("templates/report.css").read_text(encoding="utf-8")
     return environment.get_template("report.html").render(
         # The policy allows this style and no other.
@@ -114,11 +134,12 @@ def write_page(verified: Sequence[Verified]) -> str:
         early=f"{STOP_EARLY[1] - STOP_EARLY[0]} of {STOP_EARLY[1]} samples left out",
         summaries=[words.summary(finding) for finding in findings],
         named=words.NAMED if any(finding.are_named for finding in findings) else "",
-        jobs=[_job(one) for one in verified],
+        jobs=sections,
     )
 
 
-def _job(one: Verified) -> dict[str, Any]:
+def section_of(one: Verified) -> JobSection:
+    """What the page says of a job. Draws its pictures, which takes up to seconds."""
     finding, grid = one.finding, None if one.size is None else grid_of(one.size)
     frames = sorted(finding.frames, key=lambda frame: _WORST_FIRST[frame.conclusion])
     shown = sorted(frames[:MOST_MAPS], key=lambda frame: frame.number)
@@ -128,23 +149,23 @@ def _job(one: Verified) -> dict[str, Any]:
     told = {frame.conclusion for frame in shown} | {
         tile.conclusion for frame in shown for tile in frame.tiles
     }
-    return {
-        "finding": finding,
-        "conclusion": words.standing([finding]),
-        "label": words.label(finding),
-        "meaning": words.meaning(finding),
-        "work": words.work(finding),
-        "same_class": bool(finding.worker_class) and finding.worker_class == finding.machine_class,
-        "odds": words.odds_of(finding),
-        "maps": [_map(frame, grid, one.overviews.get(frame.number)) for frame in shown],
-        "more_maps": len(frames) - len(shown),
-        "legend": [conclusion for conclusion in Conclusion if conclusion in told],
-        "parts": drawn,
-        "kinds": [KINDS[kind] for kind in kinds],
-        "colours": heat_map.legend(kinds),
-        "more_parts": max(0, len(parts) - MOST_PARTS),
-        "rows_mean": _ROWS_MEAN if any(tile.worker for frame in frames for tile in frame.tiles) else "",
-    }
+    return JobSection(
+        finding=finding,
+        conclusion=words.standing([finding]),
+        label=words.label(finding),
+        meaning=words.meaning(finding),
+        work=words.work(finding),
+        same_class=bool(finding.worker_class) and finding.worker_class == finding.machine_class,
+        odds=words.odds_of(finding),
+        maps=[_map(frame, grid, one.overviews.get(frame.number)) for frame in shown],
+        more_maps=len(frames) - len(shown),
+        legend=[conclusion for conclusion in Conclusion if conclusion in told],
+        parts=drawn,
+        kinds=[KINDS[kind] for kind in kinds],
+        colours=heat_map.legend(kinds),
+        more_parts=max(0, len(parts) - MOST_PARTS),
+        rows_mean=_ROWS_MEAN if any(tile.worker for frame in frames for tile in frame.tiles) else "",
+    )
 
 
 def _map(frame: FrameFinding, grid: Grid | None, photo: bytes | None) -> _Map:

@@ -9,9 +9,8 @@ from functools import partial
 
 from veriframe.errors import Code, ValidationFailed
 from veriframe.model.bundle.chunks import tile_region, whole_region
-from veriframe.model.bundle.inspected import settings_of
-from veriframe.model.bundle.manifest import Manifest, ManifestFrame, named_layers
-from veriframe.model.bundle.misfit import misfit
+from veriframe.model.bundle.manifest import Manifest, ManifestFrame
+from veriframe.model.bundle.misfit import misfit, settings_misfit
 from veriframe.model.registry.job import Job
 from veriframe.model.rendering.frames import ImageFormat, Region, RenderTask
 from veriframe.model.rendering.scene import SceneInspection
@@ -114,6 +113,18 @@ class Result:
             if self._has_layers and channels.has_shadow_catcher(self._told(number).channels.split(",")):
                 return "its Shadow Catcher pass is denoised, too"
         return _by_eye(inspection)
+
+    def crops(self, number: int) -> Crops:
+        """What renders parts of a frame again."""
+        traits = self.traits(number)
+        return Crops(
+            sessions=self.opened.sessions,
+            task=self.task,
+            size=self.opened.size,
+            folder=self.evidence.folder,
+            has_guides=traits.denoises and self.task.has_proof and not traits.whole_because,
+            are_of_whole=bool(self.opened.inspected.inspection.sees_region),
+        )
 
     @property
     def _has_layers(self) -> bool:
@@ -224,7 +235,7 @@ async def open_result(evidence: Evidence, renderer: Renderer, job: Job, opened: 
     known_size = size if bundle.split is None else None
     why = misfit(manifest, job, task.frames, bundle, known_size)
     if not why:
-        why = _other_settings(manifest, opened.inspected.inspection, task)
+        why = settings_misfit(manifest, opened.inspected.inspection, task)
     if why:
         raise ValidationFailed(Code.BAD_MANIFEST, f"the manifest {why}")
     pictures = Pictures(
@@ -244,37 +255,6 @@ async def open_result(evidence: Evidence, renderer: Renderer, job: Job, opened: 
         manifest=manifest,
         pictures=pictures,
     )
-
-
-def _other_settings(manifest: Manifest, inspection: SceneInspection, task: RenderTask) -> str:
-    """Which setting of the manifest is not what the asset is rendered with, as one clause, or nothing."""
-    expected = settings_of(inspection, task)
-    layers = expected["view_layers"]
-    if isinstance(layers, list):
-        expected["view_layers"] = named_layers(layers)
-    if expected["color_depth"] is None:
-        # Then the scene's own, as far as its format has it.
-        expected["color_depth"] = manifest.settings.get("color_depth")
-    if not _same_line(manifest.blender, inspection.blender):
-        return "names another release of Blender than the bundle"
-    for name in dict.fromkeys((*expected, *manifest.settings)):
-        if manifest.settings.get(name) != expected.get(name) or (name in expected) != (
-            name in manifest.settings
-        ):
-            return f"names another {name} than the asset is rendered with"
-    depths = {frame.depth for frame in manifest.frames}
-    if depths != {manifest.settings.get("color_depth")}:
-        return "names another color_depth than its frames have"
-    return ""
-
-
-def _same_line(ours: str, theirs: str) -> bool:
-    """Whether two versions, such as `4.5.15 LTS`, are of one release line."""
-    return _line(ours) == _line(theirs)
-
-
-def _line(version: str) -> Sequence[str]:
-    return version.split(" ", maxsplit=1)[0].split(".")[:2]
 
 
 def _step(image_format: ImageFormat, depth: int) -> float:

@@ -27,17 +27,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from veriframe.errors import JobRejected, RenderFailed, SettingsError, ValidationFailed
+from veriframe import disk
+from veriframe.errors import Code, JobRejected, RenderFailed, SettingsError, ValidationFailed
 from veriframe.model.quantities import plural
 from veriframe.model.registry.job import Job
 from veriframe.model.rendering.frames import format_frames
 from veriframe.model.rendering.scene import SceneLimits
 from veriframe.model.verification.draw import draw_frames, seed_of
-from veriframe.model.verification.findings import Conclusion, FrameFinding, JobFinding, Request
+from veriframe.model.verification.findings import AT_FAULT, Conclusion, FrameFinding, JobFinding, Request
 from veriframe.ports.registry import JobReader
 from veriframe.ports.renderer import Renderer
 from veriframe.ports.store import ContentStore
-from veriframe.verifier.crops import Crops
 from veriframe.verifier.delivery.evidence import WITHHELD, Evidence, Retries
 from veriframe.verifier.frame_check import FrameCheck
 from veriframe.verifier.heat_map import overview
@@ -46,9 +46,6 @@ from veriframe.verifier.results import Result, open_result
 from veriframe.verifier.scenes import OpenedAsset, Scenes
 from veriframe.verifier.turn import Turn
 from veriframe.verifier.values import Plan, TilePicture
-
-_ENOUGH = (Conclusion.WRONG, Conclusion.WITHHELD)
-"""After a frame of these, the others are not checked: nothing they show makes the result right."""
 
 FIRST_BLOCK_SECONDS, BLOCK_SECONDS = 0.25, 2.0
 """When the registry is asked again whether the next block is there; each time later, up to the second."""
@@ -59,13 +56,15 @@ class Verified:
     """What was found of a job, and pictures for people.
 
     `pictures` are of the parts that differ, `overviews` small JPEGs of the delivered frames by their numbers.
-    `size` is that of the frames in pixels; None if nothing was looked at.
+    `size` is that of the frames in pixels; None if nothing was looked at. `lacks_asset`: nobody provides the
+    scene now.
     """
 
     finding: JobFinding
     pictures: tuple[TilePicture, ...] = ()
     overviews: Mapping[int, bytes] = field(default_factory=dict)
     size: tuple[int, int] | None = None
+    lacks_asset: bool = False
 
 
 class Watching:
@@ -159,16 +158,33 @@ class Verifier:
             return await self._result(finding, opened, plan, turn)
         except JobRejected as error:
             reason = f"the scene cannot be rendered here: {error} [{error.code.value}]"
-            return Verified(finding=undecided(finding, reason))
+            lacks_asset = error.code is Code.NOT_FOUND
+            return Verified(finding=undecided(finding, reason), lacks_asset=lacks_asset)
 
     async def _result(self, finding: JobFinding, opened: OpenedAsset, plan: Plan, turn: Turn) -> Verified:
-        """Steps 3 to 6."""
+        """Steps 3 to 6, in a folder of its own."""
+        name = f"job-{plan.job.id}-"
+        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=name, dir=opened.folder))
+        evidence = Evidence(
+            store=self.store,
+            result_cid=plan.job.result_cid,
+            folder=folder,
+            retries=self.retries.within(plan.late_seconds),
+            on_wait=self.watching.on_wait,
+            waiting=turn.given_up,
+        )
         try:
-            evidence = self._evidence(plan, opened, turn)
             result = await open_result(evidence, self.renderer, plan.job, opened)
+            return await self._frames(finding, result, plan)
         except ValidationFailed as error:
             return Verified(finding=at_fault(finding, error))
-        if not (drawn := _frames(result, plan)):
+        finally:
+            # An order has many results, and its asset stays open for all of them.
+            await asyncio.to_thread(disk.remove, folder)
+
+    async def _frames(self, finding: JobFinding, result: Result, plan: Plan) -> Verified:
+        """Steps 4 to 6, of the frames that are drawn."""
+        if not (drawn := _drawn(result, plan)):
             raise SettingsError(
                 f"Job {plan.job.id} has none of these frames, but {plural(len(result.numbers), 'frame')}"
                 f" {format_frames(result.numbers)}."
@@ -182,48 +198,25 @@ class Verifier:
             tiles_of_frame=result.tiles_of_frame,
             notes=result.notes(drawn),
         )
-        done, total = 0, len(drawn) * result.steps(plan.tiles)
-
-        def on_tile() -> None:
-            nonlocal done
-            done += 1
-            self.watching.on_tiles(done, max(done, total))
-
-        self.watching.on_tiles(0, total)
+        on_tile = _Counter(self.watching, len(drawn) * result.steps(plan.tiles)).count
         frames, pictures, overviews = list[FrameFinding](), list[TilePicture](), dict[int, bytes]()
         has_two_kernels = (await self.renderer.facts()).has_two_kernels
         for number in drawn:
-            traits = result.traits(number)
-            crops = Crops(
-                sessions=opened.sessions,
-                task=result.task,
-                size=opened.size,
-                folder=result.evidence.folder,
-                has_guides=traits.denoises and result.task.has_proof and not traits.whole_because,
-                are_of_whole=bool(opened.inspected.inspection.sees_region),
-            )
-            judging = Judging(frame=number, size=opened.size, crops=crops, has_two_kernels=has_two_kernels)
+            traits, crops = result.traits(number), result.crops(number)
+            size = result.opened.size
+            judging = Judging(frame=number, size=size, crops=crops, has_two_kernels=has_two_kernels)
             check = FrameCheck(traits=traits, judging=judging, renderer=self.renderer, on_tile=on_tile)
             frames.append(await self._frame(number, result, check, plan))
             pictures += judging.pictures
             if check.overview:
                 overviews[number] = check.overview
-            if frames[-1].conclusion in _ENOUGH and not plan.request.every:
+            if frames[-1].conclusion in AT_FAULT and not plan.request.every:
+                # Nothing that the others show makes the result right.
                 break
         finding = replace(finding, frames=tuple(frames), fetched_bytes=result.evidence.fetched_bytes)
         finding = with_class_note(finding)
         size = result.region.width, result.region.height
         return Verified(finding=finding, pictures=tuple(pictures), overviews=overviews, size=size)
-
-    def _evidence(self, plan: Plan, opened: OpenedAsset, turn: Turn) -> Evidence:
-        return Evidence(
-            store=self.store,
-            result_cid=plan.job.result_cid,
-            folder=Path(tempfile.mkdtemp(prefix=f"job-{plan.job.id}-", dir=opened.folder)),
-            retries=self.retries.within(plan.late_seconds),
-            on_wait=self.watching.on_wait,
-            waiting=turn.given_up,
-        )
 
     async def _frame(self, number: int, result: Result, check: FrameCheck, plan: Plan) -> FrameFinding:
         try:
@@ -253,7 +246,20 @@ class Verifier:
         return found
 
 
-def _frames(result: Result, plan: Plan) -> tuple[int, ...]:
+class _Counter:
+    """Counts the tiles that are done. There may be more of them than was thought."""
+
+    def __init__(self, watching: Watching, total: int) -> None:
+        self._watching, self._total, self._done = watching, total, 0
+        watching.on_tiles(0, total)
+
+    def count(self) -> None:
+        """One more is done."""
+        self._done += 1
+        self._watching.on_tiles(self._done, max(self._done, self._total))
+
+
+def _drawn(result: Result, plan: Plan) -> tuple[int, ...]:
     """The frames that are checked, in the job's order."""
     if plan.request.every:
         return result.numbers

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from veriframe.model.verification.findings import Conclusion, Subject
 from veriframe.verifier import channels, comparing
 from veriframe.verifier.crops import Crop
@@ -21,7 +23,7 @@ async def render_whole(judging: Judging, delivered: Delivered, traits: Traits) -
         judging.exact(part)
     elif ours.picture.shape != theirs.shape or ours.channels != delivered.channels:
         judging.found(part, Conclusion.WRONG, "the delivered picture has other channels")
-    elif traits.denoises and _are_same(ours, delivered):
+    elif traits.denoises and await asyncio.to_thread(_are_same, ours, delivered):
         judging.found(part, Conclusion.EQUAL, "", both)
     elif traits.by_eye:
         judging.found(part, Conclusion.UNDECIDED, f"{traits.by_eye}; look at the two pictures", both)
@@ -49,9 +51,11 @@ async def denoise_again(judging: Judging, delivered: Delivered) -> None:
     if (composited := channels.composited(delivered.channels)) != channels.colours(delivered.channels):
         # What the compositor shows, which leaves the picture as it was.
         pictures.append(delivered.picture[..., composited])
-    is_same = all(
-        comparing.looks(ours, picture, is_radiance=delivered.is_radiance).are_same for picture in pictures
-    )
+    looks = [
+        await asyncio.to_thread(comparing.looks, ours, picture, is_radiance=delivered.is_radiance)
+        for picture in pictures
+    ]
+    is_same = all(one.are_same for one in looks)
     judging.found(
         Part(WHOLE, delivered.region, Subject.DELIVERED),
         Conclusion.EXACT if is_same else Conclusion.WRONG,

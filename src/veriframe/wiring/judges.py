@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import structlog
 
 from veriframe.arbiter.judge import Judge, Judgement
-from veriframe.errors import JobRejected, StoreUnavailable, ValidationFailed
+from veriframe.errors import Code, JobRejected, StoreUnavailable, ValidationFailed, VeriFrameError
 from veriframe.model.registry.job import Job, Verdict
 from veriframe.model.registry.ledger import EventKind
 from veriframe.model.verification.findings import Conclusion, JobFinding, Request
@@ -43,17 +43,18 @@ class VerifierJudge(Judge):
     async def judge(self, job: Job, seed_block: int) -> Judgement:
         """Verify the result by what the block draws, and by what the creator's report calls wrong."""
         request = Request(tiles=TILES, suspects=await self._suspects(job))
-        finding = (await self.verifier.verify(job, request, after_block=seed_block - 1)).finding
-        if finding.conclusion is Conclusion.WITHHELD:
-            await self._wait_for_the_worker(job, finding)
-        return judgement_of(finding)
+        verified = await self.verifier.verify(job, request, after_block=seed_block - 1)
+        if verified.lacks_asset or verified.finding.conclusion is Conclusion.WITHHELD:
+            await self._wait_for_others(job, verified.finding.why)
+        return judgement_of(verified.finding)
 
-    async def _wait_for_the_worker(self, job: Job, finding: JobFinding) -> None:
+    async def _wait_for_others(self, job: Job, why: str) -> None:
         """Raise `StoreUnavailable` in the first half of the arbitration: a node may be away for hours."""
         now = (await self.registry.snapshot(job.id, 1)).head.time
         if now < job.arbitration_end - job.terms.arbitration_seconds / 2:
             raise StoreUnavailable(
-                f"Job {job.id}: {finding.why}. It is asked for again until half of the arbitration is over."
+                f"Job {job.id}: {why.rstrip('.')}. It is asked for again until half of the arbitration is"
+                " over."
             )
 
     async def _suspects(self, job: Job) -> dict[int, tuple[int, ...]]:
@@ -67,9 +68,19 @@ class VerifierJudge(Judge):
             return {}
         try:
             return suspects_of(parse_report(await self._read(cids[-1])), job.id)
-        except (JobRejected, ValidationFailed) as error:
-            log.info("evidence_not_used", job_id=job.id, reason=str(error))
-            return {}
+        except StoreUnavailable as error:
+            # If our own store answers, the evidence's provider does not.
+            await self.store.ready()
+            reason: VeriFrameError = error
+            await self._wait_for_others(job, f"its evidence cannot be fetched: {error}")
+        except JobRejected as error:
+            reason = error
+            if error.code is Code.NOT_FOUND:
+                await self._wait_for_others(job, f"nobody provides its evidence: {error}")
+        except ValidationFailed as error:
+            reason = error
+        log.info("evidence_not_used", job_id=job.id, reason=str(reason))
+        return {}
 
     async def _read(self, cid: str) -> bytes:
         content = b""

@@ -20,7 +20,7 @@ from veriframe.errors import (
     SettingsError,
     StoreUnavailable,
 )
-from veriframe.model.registry.job import Address, JobState, Verdict
+from veriframe.model.registry.job import Address, Job, JobState, Verdict
 from veriframe.ports.registry import read_job
 
 
@@ -259,6 +259,24 @@ async def test_a_reorganisation_that_undoes_a_verdict_gets_the_same_again(bench:
     assert len(bench.verdicts) == 2
     assert bench.shared.jobs[job_id] == paid
     assert len(bench.judge.judged) == 1
+
+
+async def test_a_node_that_lags_does_not_make_a_verdict_look_late(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fault_354: it lists the dispute once more, and the next answer is of the time after the verdict."""
+    disputed = bench.shared.jobs[await bench.disputed()]
+    arbiter = bench.build()
+    await arbiter.run(once=True)
+    lists = [[disputed], []]
+
+    async def read() -> list[Job]:
+        return lists.pop(0)
+
+    monkeypatch.setattr(arbiter._docket, "read", read)
+    await arbiter.run(once=True)
+    assert not lists
+    assert bench.kinds == [(disputed.id, OutcomeKind.RESOLVED)]
 
 
 async def test_a_damaged_decision_is_never_replaced(bench: Bench) -> None:

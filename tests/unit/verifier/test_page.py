@@ -19,7 +19,7 @@ from veriframe.model.verification.rule import Differences
 from veriframe.model.verification.tiles import TileGrid
 from veriframe.verifier import page
 from veriframe.verifier.heat_map import draw
-from veriframe.verifier.page import write_page
+from veriframe.verifier.page import section_of, write_page
 from veriframe.verifier.values import Part, TilePicture
 from veriframe.verifier.verifier import Verified
 
@@ -72,7 +72,7 @@ def read(finding: JobFinding = FOUND, *pictures: TilePicture, photo: bytes = b""
     verified = Verified(
         finding=finding, pictures=pictures, overviews=overviews, size=(SIZE.width, SIZE.height)
     )
-    return Read(write_page([verified]))
+    return Read(write_page([section_of(verified)]))
 
 
 def test_the_verdict_comes_first() -> None:
@@ -112,7 +112,7 @@ def test_all_rows_are_explained() -> None:
 def test_several_jobs() -> None:
     """One verdict, and one line for each, which leads to it."""
     other = replace(FOUND, job=13, frames=(frame(7, tile_of(SIZE, 5)),))
-    found = Read(write_page([Verified(finding=FOUND), Verified(finding=other)]))
+    found = Read(write_page([section_of(Verified(finding=one)) for one in (FOUND, other)]))
     assert words.verdict([FOUND, other]) in found.words
     assert {words.summary(one) in found.words for one in (FOUND, other)} == {True}
     targets = {section["id"] for section in found.all("section")}
@@ -180,7 +180,7 @@ def test_noisy_images_have_their_channels_sorted() -> None:
 
 def test_nothing_comes_from_elsewhere() -> None:
     """No script, and no address but data and places of the page; the policy allows no more."""
-    content = write_page([Verified(finding=FOUND, pictures=(picture(),))])
+    content = write_page([section_of(Verified(finding=FOUND, pictures=(picture(),)))])
     found = Read(content)
     assert not found.all("script")
     assert not found.all("link")
@@ -217,7 +217,7 @@ def test_texts_are_harmless() -> None:
             replace(frame(1, replace(BAD, reason=EVIL)), reason=EVIL, conclusion_of_its_own=Conclusion.WRONG),
         ),
     )
-    content = write_page([Verified(finding=evil, pictures=(picture(),))])
+    content = write_page([section_of(Verified(finding=evil, pictures=(picture(),)))])
     found = Read(content)
     assert not found.all("script")
     assert found.words.count("<script>alert(1)</script>") >= 10
@@ -227,9 +227,8 @@ def test_texts_are_harmless() -> None:
         frames=tuple(replace(one, tiles=(replace(BAD, reason="why"),), reason="why") for one in evil.frames),
     )
     elements = [name for name, _ in found.elements]
-    assert elements == [
-        name for name, _ in Read(write_page([Verified(finding=plain, pictures=(picture(),))])).elements
-    ]
+    harmless = Read(write_page([section_of(Verified(finding=plain, pictures=(picture(),)))]))
+    assert elements == [name for name, _ in harmless.elements]
 
 
 def test_nothing_checked() -> None:

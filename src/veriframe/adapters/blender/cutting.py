@@ -7,6 +7,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+import structlog
+
 from veriframe.adapters.blender import outcome, outputs, scripts
 from veriframe.adapters.blender.reports import CutReport, Refused, RunReport
 from veriframe.adapters.blender.runtimes import WorkerPython
@@ -22,11 +24,17 @@ from veriframe.model.verification.tiles import TILE_PIXELS
 from veriframe.ports.renderer import Cut, CutKind, CutSamples
 from veriframe.threads import run_uninterrupted
 
+log = structlog.get_logger()
+
 _FILES = PurePosixPath("/job/pictures")
 _LISTING = PurePosixPath("/job/cuts.json")
 _SAMPLE_BYTES = 4
 _COLOURS = 4
 """The most channels of a picture without layers."""
+
+
+class _Ended(ValidationFailed):
+    """The decoding ended by itself: because of a file, or because of this machine."""
 
 
 async def cut(sandbox: Sandbox, cuts: Sequence[Cut], limits: RenderLimits) -> Sequence[CutSamples]:
@@ -35,7 +43,13 @@ async def cut(sandbox: Sandbox, cuts: Sequence[Cut], limits: RenderLimits) -> Se
         return []
     # One after the other of the same file, which is then decoded once.
     places = sorted(range(len(cuts)), key=lambda place: (str(cuts[place].file), place))
-    taken = await _cut(sandbox, [cuts[place] for place in places], limits)
+    in_order = [cuts[place] for place in places]
+    try:
+        taken = await _cut(sandbox, in_order, limits)
+    except _Ended as error:
+        # A machine that is short of memory or time for a moment must not make a picture bad.
+        log.warning("decoding_repeated", reason=str(error))
+        taken = await _cut(sandbox, in_order, limits)
     return [samples for _, samples in sorted(zip(places, taken, strict=True), key=lambda pair: pair[0])]
 
 
@@ -108,7 +122,7 @@ def _raise_failure(
         raise HostUnavailable("The disk is full: pictures cannot be compared. Free some, or set TMPDIR.")
     if end.ending in (Ending.TIMEOUT, Ending.CPU_LIMIT) and not report.finished:
         took = format_span(round(end.seconds))
-        raise ValidationFailed(
+        raise _Ended(
             Code.TIMEOUT, f"Decoding was stopped after {took}: pictures of this size do not take that long."
         )
     if at_limit := _at_limit(end, report, allowed.limits, cuts):
@@ -118,7 +132,7 @@ def _raise_failure(
     )
     if why := failed or (end.fault and end.fault.sentence):
         # A file that crashes the decoder is not a picture.
-        raise ValidationFailed(Code.NOT_IMAGE, f"The pictures cannot be decoded. {why}")
+        raise _Ended(Code.NOT_IMAGE, f"The pictures cannot be decoded. {why}")
 
 
 def _at_limit(

@@ -43,8 +43,9 @@ def sentence(outcome: Outcome) -> str:
         case OutcomeKind.UNDECIDED:
             return (
                 f"Job {job.id} cannot be decided here: {outcome.reason} You may decide it until"
-                f" {show.moment(job.arbitration_end, now)} with `veriframe job resolve {job.id}`. Otherwise"
-                " the worker is paid then, and the creator's bond is burned."
+                f" {show.moment(job.arbitration_end, now)}:"
+                f" `veriframe --account NAME job resolve {job.id} --verdict worker`, or `creator`, or"
+                " `neither`. Otherwise the worker is paid then, and the creator's bond is burned."
             )
         case OutcomeKind.REFUSED:
             return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
@@ -14,20 +14,18 @@ import typer
 from veriframe.causes import cause_of
 from veriframe.cli import context
 from veriframe.cli.order import acting, facts, options, review_words, reviewing
+from veriframe.cli.order.previews import Previews
 from veriframe.cli.order.views import View, view_of
 from veriframe.cli.verification import options as verification
 from veriframe.cli.verification import running
 from veriframe.creator.creator import Creator
-from veriframe.creator.orders.arriving import require_free
 from veriframe.creator.orders.notes import ConclusionNote
 from veriframe.creator.orders.orders import Orders
-from veriframe.creator.orders.results import ChunkResults, preview_bytes
-from veriframe.creator.orders.values import Chunk, ChunkState, OrderStatus
+from veriframe.creator.orders.values import ChunkState, OrderStatus
 from veriframe.creator.review.reviewing import Review
 from veriframe.creator.review.values import Happened, Told
-from veriframe.errors import JobError, SettingsError, Unavailable
+from veriframe.errors import SettingsError, Unavailable
 from veriframe.ports.renderer import Renderer
-from veriframe.ports.store import ContentStore
 from veriframe.retry import end
 
 REFUNDED = 6
@@ -75,14 +73,8 @@ def watch(
         request=verification.request(tiles, thorough=thorough),
     )
     wanted.check()
-    settings = context.current().settings
     if previews is not None:
-        try:
-            previews.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SettingsError(
-                f"--previews {previews} cannot be used: {cause_of(error)}. Pass a folder that you can write."
-            ) from error
+        _make(previews)
     creator = None
     if wanted.makes_moves:
         decisions = acting.decisions()
@@ -91,15 +83,15 @@ def watch(
         orders = acting.orders()
     blender = running.renderer() if verify else None
     with view_of(as_json=as_json) as view:
-        follower = _Follower(
-            view=view,
-            store=orders.jobs.store,
-            previews=previews,
-            to_result=to_result,
-            reorders=reorder,
-            disk_free_bytes=settings.disk_free_bytes,
-        )
-        polls = orders.followed(number, settings.poll_seconds)
+        follower = _Follower(view=view, to_result=to_result, reorders=reorder)
+        if previews is not None:
+            follower.previews = Previews(
+                store=orders.jobs.store,
+                folder=previews,
+                disk_free_bytes=context.current().settings.disk_free_bytes,
+                say=view.say,
+            )
+        polls = orders.followed(number, context.current().settings.poll_seconds)
         if blender is None:
             last = context.follow(follower.follow(polls))
         else:
@@ -109,6 +101,15 @@ def watch(
             view.say(line)
     if last is not None and last.count(ChunkState.REFUNDED, ChunkState.EXPIRED):
         raise typer.Exit(REFUNDED)
+
+
+def _make(previews: Path) -> None:
+    try:
+        previews.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"--previews {previews} cannot be used: {cause_of(error)}. Pass a folder that you can write."
+        ) from error
 
 
 async def _reviewed(
@@ -139,26 +140,28 @@ class _Follower:
     """Shows an order as it changes. `review`, whose `work` is under way, sees each poll; None without one."""
 
     view: View
-    store: ContentStore
-    previews: Path | None
     to_result: bool
     reorders: bool
-    disk_free_bytes: int
+    previews: Previews | None = None
     review: Review | None = None
     work: asyncio.Task[None] | None = None
     _before: dict[int, tuple[ChunkState, ConclusionNote | None]] = field(default_factory=dict)
-    _previewed: set[int] = field(default_factory=set)
     _has_checked: bool = False
 
     async def follow(self, polls: AsyncIterator[OrderStatus]) -> OrderStatus | None:
         """Show each poll until the end. Returns the last one."""
+        async with self.previews or nullcontext():
+            return await self._follow(polls)
+
+    async def _follow(self, polls: AsyncIterator[OrderStatus]) -> OrderStatus | None:
         status = None
         async for status in polls:
             if self.review is not None:
                 self.review.see(status)
             self._show(status if self.review is None else self.review.status)
             await self._check_bonds()
-            await self._preview(status)
+            if self.previews is not None:
+                self.previews.see(status)
             if status.is_over:
                 # Before the scene is released: what is ordered again needs it.
                 await self._finish()
@@ -166,6 +169,8 @@ class _Follower:
                 break
             if self.work is not None and self.work.done():
                 await self.work
+        if self.previews is not None:
+            await self.previews.finish()
         # What the review has concluded since the poll counts, too.
         return status if status is None or self.review is None else self.review.status
 
@@ -214,21 +219,3 @@ class _Follower:
         self._before = {chunk.job.id: (chunk.state, chunk.verified) for chunk in chunks}
         # At first, only what is under way or has come is news.
         self.view.show(status, [one for one in changed if not is_first or one.state is not ChunkState.OPEN])
-
-    async def _preview(self, status: OrderStatus) -> None:
-        for chunk in status.chunks if self.previews else ():
-            if chunk.has_result and chunk.job.id not in self._previewed and status.bundles:
-                self._previewed.add(chunk.job.id)
-                assert self.previews is not None
-                self.view.say(await _preview(chunk, self.store, self.previews, self.disk_free_bytes))
-
-
-async def _preview(chunk: Chunk, store: ContentStore, folder: Path, disk_free_bytes: int) -> str:
-    """Fetch a chunk's contact sheet. It is not decoded here. Returns a line about it."""
-    target = folder / f"job-{chunk.job.id}.jpg"
-    try:
-        require_free(folder, preview_bytes(chunk), disk_free_bytes)
-        await ChunkResults(store=store).preview(chunk, target)
-    except (JobError, Unavailable) as error:
-        return f"job {chunk.job.id}: no preview: {error}"
-    return f"job {chunk.job.id}: {target}"

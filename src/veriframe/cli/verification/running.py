@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,14 +24,14 @@ from veriframe.cli.verification.options import how
 from veriframe.creator.jobs import Jobs
 from veriframe.creator.orders.notes import ConclusionNote, OrderNotes
 from veriframe.creator.orders.orders import Orders
-from veriframe.errors import SettingsError
+from veriframe.errors import HostUnavailable, SettingsError
 from veriframe.model.registry.job_status import JobStatus
 from veriframe.model.verification.findings import Conclusion, JobFinding, Request, worst
 from veriframe.model.verification.report import write_report
 from veriframe.model.verification.words import NAMED, meaning, standing, summary
 from veriframe.ports.renderer import Renderer
-from veriframe.verifier.page import write_page
-from veriframe.verifier.verifier import Verified, Verifier, Watching
+from veriframe.verifier.page import JobSection, section_of, write_page
+from veriframe.verifier.verifier import Verifier, Watching
 from veriframe.wiring.verifiers import build_verifier
 
 EXIT_CODES = {
@@ -72,9 +73,18 @@ class Output:
             with tempfile.TemporaryFile(dir=self.folder):
                 pass
         except OSError as error:
-            raise SettingsError(
-                f"The report cannot be written to {self.folder}: {cause_of(error)}. Pass another folder."
-            ) from error
+            raise self.unusable(error) from error
+
+    @property
+    def wants_report(self) -> bool:
+        """Whether the findings go anywhere but to the screen."""
+        return self.folder is not None or self.publish or self.as_json
+
+    def unusable(self, error: OSError) -> SettingsError:
+        """What is wrong with the folder."""
+        return SettingsError(
+            f"The report cannot be written to {self.folder}: {cause_of(error)}. Pass another folder."
+        )
 
 
 def verify_jobs(orders: Orders, numbers: Sequence[int], request: Request, output: Output) -> None:
@@ -99,20 +109,44 @@ def verify_jobs(orders: Orders, numbers: Sequence[int], request: Request, output
     blender = renderer()
     with _progress() as watching, told_when_stopped(is_noted=not request.frames):
         verifier = build_verifier(context.current().settings, jobs.registry, jobs.store, blender, watching)
-        found = context.run(_verify(verifier, wanted, request, watching, outcomes, on_found))
+        has_page = output.folder is not None
+        found = context.run(_verify(verifier, wanted, request, watching, outcomes, on_found, has_page))
     if not found:
         outcomes.end()
     if request.frames:
         show.err.print(NAMED, markup=False, soft_wrap=True)
-    verified = [one for _, one in found]
-    findings = [one.finding for one in verified]
+    findings = [one.finding for one in found]
     report = None if output.folder is None else output.folder / JSON_NAME
-    for status, one in found:
-        if next_step := advice(status, one.finding.conclusion, jobs.account, report):
-            show.err.print(f"Job {status.job.id}: {show.clean(next_step)}", markup=False, soft_wrap=True)
-    content = write_report(findings)
+    for one in found:
+        if next_step := advice(one.status, one.finding.conclusion, jobs.account, report):
+            said = f"Job {one.status.job.id}: {show.clean(next_step)}"
+            show.err.print(said, markup=False, soft_wrap=True)
+    if output.wants_report:
+        _report(jobs, found, output)
+    if code := EXIT_CODES[worst(finding.conclusion for finding in findings)]:
+        raise typer.Exit(code)
+    outcomes.end()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What was found of a job, and what the page says of it; None without a page."""
+
+    status: JobStatus
+    finding: JobFinding
+    section: JobSection | None
+
+
+def _report(jobs: Jobs, found: Sequence[_Found], output: Output) -> None:
+    """Write, print and publish the report, as was asked for. Raises `SettingsError`, `ValidationFailed`."""
+    content = write_report([one.finding for one in found])
     if output.folder is not None:
-        _write(output.folder, content, write_page(verified))
+        page = write_page([one.section for one in found if one.section is not None])
+        try:
+            (output.folder / JSON_NAME).write_bytes(content)
+            (output.folder / PAGE_NAME).write_text(page, encoding="utf-8")
+        except OSError as error:
+            raise output.unusable(error) from error
         # Stdout has JSON alone, if that was asked for.
         console = show.err if output.as_json else show.out
         told = f"The report: {show.clean(str(output.folder / PAGE_NAME))}"
@@ -122,14 +156,6 @@ def verify_jobs(orders: Orders, numbers: Sequence[int], request: Request, output
     if output.publish:
         cid = context.run(publish(jobs, content))
         show.err.print(f"The report is public: {cid}", markup=False, soft_wrap=True)
-    if code := EXIT_CODES[worst(finding.conclusion for finding in findings)]:
-        raise typer.Exit(code)
-    outcomes.end()
-
-
-def _write(folder: Path, content: bytes, page: str) -> None:
-    (folder / JSON_NAME).write_bytes(content)
-    (folder / PAGE_NAME).write_text(page, encoding="utf-8")
 
 
 def concluded(finding: JobFinding, request: Request) -> ConclusionNote:
@@ -146,10 +172,15 @@ def _note(notes: OrderNotes, request: Request, finding: JobFinding) -> None:
 
 
 async def publish(jobs: Jobs, content: bytes) -> str:
-    """Add a report to the store, pinned by its own content. Returns its CID."""
+    """Add a report to the store, pinned by its own content. Returns its CID. Raises `HostUnavailable`."""
     with tempfile.TemporaryDirectory(prefix="veriframe-") as folder:
         file = Path(folder) / JSON_NAME
-        file.write_bytes(content)
+        try:
+            file.write_bytes(content)
+        except OSError as error:
+            raise HostUnavailable(
+                f"The report cannot be published: {cause_of(error)}. Free some disk space, or set TMPDIR."
+            ) from error
         return await jobs.store.add(file, "verification-report")
 
 
@@ -160,14 +191,17 @@ async def _verify(
     watching: _Watching,
     outcomes: Outcomes,
     on_found: Callable[[JobFinding], None],
-) -> list[tuple[JobStatus, Verified]]:
-    found = list[tuple[JobStatus, Verified]]()
+    has_page: bool,
+) -> list[_Found]:
+    found = list[_Found]()
     async with verifier:
         for status in jobs:
             with outcomes.of(job_id=status.job.id):
                 watching.begin(status.job.id)
-                found.append((status, await verifier.verify(status.job, request)))
-                on_found(found[-1][1].finding)
+                verified = await verifier.verify(status.job, request)
+                section = await asyncio.to_thread(section_of, verified) if has_page else None
+                found.append(_Found(status=status, finding=verified.finding, section=section))
+                on_found(verified.finding)
     return found
 
 

@@ -69,8 +69,8 @@ class Review:
         self._status: OrderStatus | None = None
         self._news, self._progress = asyncio.Event(), asyncio.Event()
         self._examinations = Examinations(examiner=examiner, on_end=self._news.set)
-        self._withheld: set[Result] = set()
-        """Results that this run has asked for in vain."""
+        self._concluded: set[Result] = set()
+        """Results that this run has verified."""
         self._settled: set[Matter] = set()
         """What nothing more is done about in this run."""
         self._not_before: dict[Matter, float] = {}
@@ -223,8 +223,7 @@ class Review:
         """Keep the report, note the conclusion and tell it. One without a report is not noted."""
         job = chunk.job
         note = ConclusionNote(conclusion=found.conclusion, why=found.why, how=self._options.how)
-        if note.conclusion is Conclusion.WITHHELD:
-            self._withheld.add(result_of(chunk.job))
+        self._concluded.add(result_of(chunk.job))
         if found.report and note.conclusion not in RIGHT:
             await run_briefly(self._reports.keep, job, found.report)
         if found.report:
@@ -235,9 +234,16 @@ class Review:
         return note
 
     def _known(self, chunk: Chunk) -> ConclusionNote | None:
-        """What need not be verified again. What was withheld is asked for again, while there is time."""
+        """What need not be verified again.
+
+        What was withheld is asked for again, while there is time; what was undecided, in the next run: it may
+        have more memory, or the right Blender.
+        """
         note = self._conclusions.get(result_of(chunk.job))
         if note is None or note.how != self._options.how:
+            return None
+        is_recent = result_of(chunk.job) in self._concluded
+        if note.conclusion is Conclusion.UNDECIDED and not is_recent:
             return None
         if note.conclusion is Conclusion.WITHHELD and not self._is_last_word(chunk):
             return None
@@ -247,7 +253,7 @@ class Review:
 
     def _is_last_word(self, chunk: Chunk) -> bool:
         """Whether what was withheld counts as withheld: to ask once more might outlast the review."""
-        is_recent = result_of(chunk.job) in self._withheld
+        is_recent = result_of(chunk.job) in self._concluded
         return (is_half_over(chunk) and is_recent) or is_nearly_over(chunk)
 
     async def _order_again(self, chunk: Chunk) -> bool:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from veriframe.model.bundle.chunks import TILE_DEPTH, tile_overrides
-from veriframe.model.bundle.inspected import Setting
+from veriframe.model.bundle.inspected import Setting, settings_of
 from veriframe.model.bundle.job_file import Bundle
-from veriframe.model.bundle.manifest import FRAMES_FOLDER, Manifest, ManifestFrame
+from veriframe.model.bundle.manifest import FRAMES_FOLDER, Manifest, ManifestFrame, named_layers
 from veriframe.model.content.cid import canonical_or_same
 from veriframe.model.registry.job import Job, format_address
 from veriframe.model.rendering.frames import ImageFormat, RenderTask, frame_file
+from veriframe.model.rendering.scene import SceneInspection
 from veriframe.model.rendering.sizes import largest_frame_bytes
 from veriframe.model.text import printable
 
@@ -43,7 +45,7 @@ def misfit(
     for found, expected, why in comparisons:
         if found != expected:
             return why
-    if why := _other_settings(manifest, bundle):
+    if why := _not_as_ordered(manifest, bundle):
         return why
     if size is None:
         # Then that of the first frame counts.
@@ -54,7 +56,41 @@ def misfit(
     return next(filter(None, (_unfit(frame, bundle, size, has_proof=proof) for frame in manifest.frames)), "")
 
 
-def _other_settings(manifest: Manifest, bundle: Bundle) -> str:
+def settings_misfit(manifest: Manifest, inspection: SceneInspection, task: RenderTask) -> str:
+    """Which setting of a manifest is not what the asset is rendered with, as one clause, or an empty text.
+
+    `misfit` compares it with what the bundle says; only an inspection knows what the scene says.
+    """
+    expected = settings_of(inspection, task)
+    layers = expected["view_layers"]
+    if isinstance(layers, list):
+        expected["view_layers"] = named_layers(layers)
+    if expected["color_depth"] is None:
+        # Then the scene's own, as far as its format has it.
+        expected["color_depth"] = manifest.settings.get("color_depth")
+    if not _same_line(manifest.blender, inspection.blender):
+        return "names another release of Blender than the bundle"
+    for name in dict.fromkeys((*expected, *manifest.settings)):
+        if manifest.settings.get(name) != expected.get(name) or (name in expected) != (
+            name in manifest.settings
+        ):
+            return f"names another {name} than the asset is rendered with"
+    # What was read as `color_depth` may be any JSON.
+    if any(frame.depth != manifest.settings.get("color_depth") for frame in manifest.frames):
+        return "names another color_depth than its frames have"
+    return ""
+
+
+def _same_line(ours: str, theirs: str) -> bool:
+    """Whether two versions, such as `4.5.15 LTS`, are of one release line."""
+    return _line(ours) == _line(theirs)
+
+
+def _line(version: str) -> Sequence[str]:
+    return version.split(" ", maxsplit=1)[0].split(".")[:2]
+
+
+def _not_as_ordered(manifest: Manifest, bundle: Bundle) -> str:
     """Which setting that the bundle asks for the result was not rendered with, as its worker says."""
     asked, is_tile = bundle.overrides, bundle.split is not None
     wanted: dict[str, Setting] = {

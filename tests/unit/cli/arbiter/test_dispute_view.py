@@ -42,7 +42,11 @@ def outcome(job: Job, kind: OutcomeKind, verdict: Verdict | None = None) -> Outc
         ),
         (OutcomeKind.RESOLVED, Verdict.WORKER, "Job 1 is PAID: .* went to the worker .* A reason."),
         (OutcomeKind.JUDGED, Verdict.CREATOR, "would be decided for the creator. A reason. A dry run"),
-        (OutcomeKind.UNDECIDED, None, "cannot be decided here: A reason. .*in 1m40s.* job resolve 1`"),
+        (
+            OutcomeKind.UNDECIDED,
+            None,
+            "cannot be decided here: A reason. .*in 1m40s.* job resolve 1 --verdict",
+        ),
         (OutcomeKind.REFUSED, None, "is not decided: A reason. .*again.*in 1m40s"),
         (OutcomeKind.OVER, None, "is DISPUTED: its arbitration is over, and nothing was sent"),
     ],

@@ -27,6 +27,20 @@ async def test_a_lost_report_is_made_again(reviewed: Reviewed) -> None:
     assert (reviewed.says.asked, state(reviewed, 1)) == ([1, 1], JobState.DISPUTED)
 
 
+async def test_what_was_undecided_is_verified_again_by_the_next_run(reviewed: Reviewed) -> None:
+    """fault_355: that run may have more memory, or the right Blender. In one run it stays undecided."""
+    await reviewed.delivered(0)
+    reviewed.says.of = {1: Conclusion.UNDECIDED}
+    review = await reviewed.done(ONLY)
+    async with reviewed.running(review):
+        await reviewed.see(review)
+        await review.finish()
+    assert (reviewed.says.asked, state(reviewed, 1)) == ([1], JobState.SUBMITTED)
+    reviewed.says.of = {1: Conclusion.WRONG}
+    await reviewed.done()
+    assert (reviewed.says.asked, state(reviewed, 1)) == ([1, 1], JobState.DISPUTED)
+
+
 class Killed(FakeRegistry):
     """Ends the process in the middle of a dispute: before the move is sent, or after."""
 
