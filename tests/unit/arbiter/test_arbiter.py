@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from unittest.mock import AsyncMock
 
 import pytest
 import structlog
@@ -20,7 +21,7 @@ from veriframe.errors import (
     SettingsError,
     StoreUnavailable,
 )
-from veriframe.model.registry.job import Address, Job, JobState, Verdict
+from veriframe.model.registry.job import Address, JobState, Verdict
 from veriframe.ports.registry import read_job
 
 
@@ -268,14 +269,10 @@ async def test_a_node_that_lags_does_not_make_a_verdict_look_late(
     disputed = bench.shared.jobs[await bench.disputed()]
     arbiter = bench.build()
     await arbiter.run(once=True)
-    lists = [[disputed], []]
-
-    async def read() -> list[Job]:
-        return lists.pop(0)
-
-    monkeypatch.setattr(arbiter._docket, "read", read)
+    lists = AsyncMock(side_effect=[[disputed], []])
+    monkeypatch.setattr(arbiter._docket, "read", lists)
     await arbiter.run(once=True)
-    assert not lists
+    assert lists.await_count == 2
     assert bench.kinds == [(disputed.id, OutcomeKind.RESOLVED)]
 
 

@@ -14,13 +14,13 @@ import typer
 from veriframe.causes import cause_of
 from veriframe.cli import context
 from veriframe.cli.order import acting, facts, options, review_words, reviewing
-from veriframe.cli.order.previews import Previews
 from veriframe.cli.order.views import View, view_of
 from veriframe.cli.verification import options as verification
 from veriframe.cli.verification import running
 from veriframe.creator.creator import Creator
 from veriframe.creator.orders.notes import ConclusionNote
 from veriframe.creator.orders.orders import Orders
+from veriframe.creator.orders.previews import Previews
 from veriframe.creator.orders.values import ChunkState, OrderStatus
 from veriframe.creator.review.reviewing import Review
 from veriframe.creator.review.values import Happened, Told

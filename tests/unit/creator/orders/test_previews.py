@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from tests.unit.creator.orders.studio import Studio
 
-from veriframe.cli.order import previews
-from veriframe.cli.order.previews import Previews
+from veriframe.creator.orders import previews
+from veriframe.creator.orders.previews import Previews
 
 
 async def test_one_that_comes_drop_by_drop_holds_nothing_up(
