@@ -15,7 +15,14 @@ from markupsafe import Markup
 from veriframe.model.quantities import format_size, format_span
 from veriframe.model.text import printable
 from veriframe.model.verification import words
-from veriframe.model.verification.findings import Conclusion, FrameFinding, JobFinding, Subject, TileFinding
+from veriframe.model.verification.findings import (
+    Conclusion,
+    FrameFinding,
+    JobFinding,
+    Subject,
+    TileFinding,
+    worst,
+)
 from veriframe.model.verification.rule import STOP_EARLY
 from veriframe.verifier import heat_map
 from veriframe.verifier.samples import Samples
@@ -91,8 +98,6 @@ class JobSection:
     """What the page says of a job. Its pictures are drawn: it takes far less memory than what they show."""
 
     finding: JobFinding
-    conclusion: Conclusion
-    label: str
     meaning: str
     work: str
     same_class: bool
@@ -129,7 +134,7 @@ def write_page(sections: Sequence[JobSection]) -> str:
         style=Markup(style),  # noqa: S704
         style_digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         verdict=words.verdict(findings),
-        conclusion=words.standing(findings),
+        conclusion=worst(finding.conclusion for finding in findings),
         signs=SIGNS,
         early=f"{STOP_EARLY[1] - STOP_EARLY[0]} of {STOP_EARLY[1]} samples left out",
         summaries=[words.summary(finding) for finding in findings],
@@ -151,9 +156,7 @@ def section_of(one: Verified) -> JobSection:
     }
     return JobSection(
         finding=finding,
-        conclusion=words.standing([finding]),
-        label=words.label(finding),
-        meaning=words.meaning(finding),
+        meaning=words.MEANING[finding.conclusion],
         work=words.work(finding),
         same_class=bool(finding.worker_class) and finding.worker_class == finding.machine_class,
         odds=words.odds_of(finding),

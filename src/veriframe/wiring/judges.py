@@ -12,7 +12,7 @@ from veriframe.model.registry.job import Job, Verdict
 from veriframe.model.registry.ledger import EventKind
 from veriframe.model.verification.findings import Conclusion, JobFinding, Request
 from veriframe.model.verification.report import MOST_BYTES, parse_report, suspects_of, write_report
-from veriframe.model.verification.words import is_checked, meaning
+from veriframe.model.verification.words import MEANING
 from veriframe.ports.registry import JobReader
 from veriframe.ports.store import MOST_READ_BYTES, ContentStore
 from veriframe.verifier.verifier import Verifier
@@ -94,9 +94,8 @@ class VerifierJudge(Judge):
 
 def judgement_of(finding: JobFinding) -> Judgement:
     """What a finding means for the dispute."""
-    verdict = VERDICTS.get(finding.conclusion) if is_checked(finding) else None
-    reason = " ".join(filter(None, (meaning(finding), _sentence(finding.why))))
-    return Judgement(verdict=verdict, reason=reason, report=write_report([finding]))
+    reason = " ".join(filter(None, (MEANING[finding.conclusion], _sentence(finding.why))))
+    return Judgement(verdict=VERDICTS.get(finding.conclusion), reason=reason, report=write_report([finding]))
 
 
 def _sentence(words: str) -> str:

@@ -14,7 +14,7 @@ import pytest
 from tests.unit.verifier.made_up import JOB, frame, tile_of
 
 from veriframe.model.verification import words
-from veriframe.model.verification.findings import Conclusion, JobFinding, Subject
+from veriframe.model.verification.findings import NOTHING_CHECKED, Conclusion, JobFinding, Subject
 from veriframe.model.verification.rule import Differences
 from veriframe.model.verification.tiles import TileGrid
 from veriframe.verifier import page
@@ -79,7 +79,15 @@ def test_the_verdict_comes_first() -> None:
     """In words, then each job with what was checked."""
     found = read(FOUND, picture())
     assert found.words.index(words.verdict([FOUND])) < found.words.index("Job 12")
-    told = (FOUND.why, words.meaning(FOUND), words.work(FOUND), "block 70", "ab" * 32, "1 MiB", "1m33s")
+    told = (
+        FOUND.why,
+        words.MEANING[FOUND.conclusion],
+        words.work(FOUND),
+        "block 70",
+        "ab" * 32,
+        "1 MiB",
+        "1m33s",
+    )
     for text in (*told, "class-of-ours", "class-of-theirs", "bafyasset", "bafyresult", "4.5.15 LTS"):
         assert text in found.words, text
 
@@ -234,7 +242,7 @@ def test_texts_are_harmless() -> None:
 def test_nothing_checked() -> None:
     """It does not look as if it were right."""
     found = read(replace(JOB, tiles_of_frame=60))
-    assert words.NOTHING_CHECKED in found.words
+    assert NOTHING_CHECKED in found.words
     assert {one["class"] for one in found.all("span") if "class" in one} == {"badge UNDECIDED"}
     assert not found.all("svg")
 

@@ -28,7 +28,7 @@ from veriframe.errors import HostUnavailable, SettingsError
 from veriframe.model.registry.job_status import JobStatus
 from veriframe.model.verification.findings import Conclusion, JobFinding, Request, worst
 from veriframe.model.verification.report import write_report
-from veriframe.model.verification.words import NAMED, meaning, standing, summary
+from veriframe.model.verification.words import NAMED, summary
 from veriframe.ports.renderer import Renderer
 from veriframe.verifier.page import JobSection, section_of, write_page
 from veriframe.verifier.verifier import Verifier, Watching
@@ -159,10 +159,8 @@ def _report(jobs: Jobs, found: Sequence[_Found], output: Output) -> None:
 
 
 def concluded(finding: JobFinding, request: Request) -> ConclusionNote:
-    """What is noted of a finding. Where nothing was checked, nothing is decided."""
-    conclusion = standing([finding])
-    why = finding.why if conclusion is finding.conclusion else meaning(finding)
-    return ConclusionNote(conclusion=conclusion, why=why, how=how(request))
+    """What is noted of a finding."""
+    return ConclusionNote(conclusion=finding.conclusion, why=finding.why, how=how(request))
 
 
 def _note(notes: OrderNotes, request: Request, finding: JobFinding) -> None:

@@ -31,6 +31,8 @@ RIGHT = (Conclusion.EXACT, Conclusion.EQUAL)
 AT_FAULT = (Conclusion.WRONG, Conclusion.WITHHELD)
 """The conclusions that a creator may dispute a result for."""
 
+NOTHING_CHECKED = "no part of the result was checked, so that nothing is known about it"
+
 _ORDER = tuple(Conclusion)
 
 
@@ -121,8 +123,10 @@ class JobFinding:
 
     @property
     def conclusion(self) -> Conclusion:
-        """The worst of everything."""
-        return worst((self.conclusion_of_its_own, *(frame.conclusion for frame in self.frames)))
+        """The worst of everything. Where nothing was checked, nothing is decided."""
+        found = worst((self.conclusion_of_its_own, *(frame.conclusion for frame in self.frames)))
+        is_checked = any(frame.tiles for frame in self.frames)
+        return Conclusion.UNDECIDED if found is Conclusion.EXACT and not is_checked else found
 
     @property
     def tiles(self) -> int:
@@ -142,7 +146,8 @@ class JobFinding:
             for tile in frame.tiles:
                 if tile.conclusion is self.conclusion and tile.reason:
                     return f"Frame {frame.number}, {tile.place}: {tile.reason}"
-        return ""
+        is_decided = self.conclusion is not Conclusion.UNDECIDED or any(frame.tiles for frame in self.frames)
+        return "" if is_decided else NOTHING_CHECKED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from veriframe.model.verification.findings import (
 )
 from veriframe.model.verification.places import without_places
 from veriframe.model.verification.rule import Differences
-from veriframe.model.verification.words import meaning
+from veriframe.model.verification.words import MEANING
 
 MOST_BYTES = 16 * 2**20
 """The longest report."""
@@ -142,7 +142,7 @@ def _told(finding: JobFinding) -> dict[str, Any]:
     return {
         **asdict(clean),
         "conclusion": clean.conclusion,
-        "sentence": meaning(clean) + why,
+        "sentence": MEANING[clean.conclusion] + why,
         "frames": [
             {
                 **asdict(frame),

@@ -17,8 +17,6 @@ MEANING = {
 }
 """One sentence for each conclusion."""
 
-NOTHING_CHECKED = "No part of the result was checked, so that nothing is known about it."
-
 SHARES = (0.01, 0.1, 0.5)
 """Of a job's tiles: cheats whose odds are told."""
 
@@ -53,25 +51,10 @@ NAMED = (
 """What a verification of frames that a person named is worth."""
 
 
-def is_checked(finding: JobFinding) -> bool:
-    """Whether anything was found of the result: without, the best conclusion means nothing."""
-    return finding.conclusion is not Conclusion.EXACT or any(frame.tiles for frame in finding.frames)
-
-
-def meaning(finding: JobFinding) -> str:
-    """What a job's conclusion means, in one sentence."""
-    return MEANING[finding.conclusion] if is_checked(finding) else NOTHING_CHECKED
-
-
 def summary(finding: JobFinding) -> str:
     """A job in one line: `job 12: exact: 16 tiles of 4 of 10 frames rendered again`."""
     how = ", of frames that were named, not drawn" if finding.are_named else ""
-    return f"job {finding.job}: {label(finding)}: {work(finding)}{how}"
-
-
-def label(finding: JobFinding) -> str:
-    """A job's conclusion in a word, or two."""
-    return finding.conclusion.lower() if is_checked(finding) else "nothing checked"
+    return f"job {finding.job}: {finding.conclusion.lower()}: {work(finding)}{how}"
 
 
 def work(finding: JobFinding) -> str:
@@ -100,11 +83,10 @@ def _denoised(finding: JobFinding) -> str:
 
 def verdict(findings: Sequence[JobFinding]) -> str:
     """The verdict of all jobs, in one sentence: of the worst, with the jobs that have it."""
-    checked = [finding for finding in findings if is_checked(finding)]
-    if not checked:
-        return NOTHING_CHECKED
-    conclusion = worst(finding.conclusion for finding in checked)
-    jobs = [finding.job for finding in checked if finding.conclusion is conclusion]
+    if not findings:
+        return "No result was verified."
+    conclusion = worst(finding.conclusion for finding in findings)
+    jobs = [finding.job for finding in findings if finding.conclusion is conclusion]
     named = ", ".join(map(str, jobs[:_MOST_JOBS]))
     if len(jobs) > _MOST_JOBS:
         named += f" and {len(jobs) - _MOST_JOBS} more"
@@ -144,12 +126,6 @@ def percent(share: float) -> str:
     if 0.999 < share < 1:
         return "over 99.9 %"
     return f"{100 * share:.3g} %"
-
-
-def standing(findings: Sequence[JobFinding]) -> Conclusion:
-    """The conclusion of all jobs: the worst; where nothing was checked, nothing is decided."""
-    checked = [finding.conclusion for finding in findings if is_checked(finding)]
-    return worst(checked) if checked else Conclusion.UNDECIDED
 
 
 def _tiles(frame: FrameFinding) -> set[int]:

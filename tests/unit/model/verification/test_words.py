@@ -10,6 +10,7 @@ import pytest
 from veriframe.model.rendering.frames import Region
 from veriframe.model.verification import words
 from veriframe.model.verification.findings import (
+    NOTHING_CHECKED,
     Conclusion,
     FrameFinding,
     JobFinding,
@@ -93,7 +94,7 @@ def test_each_conclusion_has_a_sentence() -> None:
             replace(JOB, conclusion_of_its_own=Conclusion.WITHHELD),
             "job 12: withheld: nothing was rendered again",
         ),
-        (JOB, "job 12: nothing checked: nothing was rendered again"),
+        (JOB, "job 12: undecided: nothing was rendered again"),
     ],
 )
 def test_one_line(finding: JobFinding, line: str) -> None:
@@ -114,13 +115,14 @@ def test_a_reason_says_where() -> None:
 
 def test_nothing_is_proved_by_nothing() -> None:
     """fault_264: no frame was checked, so that nothing contradicts the result."""
-    assert words.meaning(replace(JOB, frames=FOUR)) == words.MEANING[Conclusion.EXACT]
-    assert words.meaning(JOB) == words.verdict([JOB]) == words.verdict([]) == words.NOTHING_CHECKED
-    mixed = words.verdict([JOB, replace(JOB, job=13, frames=FOUR)])
-    assert "13" in mixed
-    assert "12" not in mixed
-    assert words.standing([JOB]) is Conclusion.UNDECIDED
-    assert words.standing([JOB, replace(JOB, frames=FOUR)]) is Conclusion.EXACT
+    right = replace(JOB, job=13, frames=FOUR)
+    assert (right.conclusion, right.why) == (Conclusion.EXACT, "")
+    empty = replace(JOB, frames=(frame(1),))
+    for nothing in (JOB, empty):
+        assert (nothing.conclusion, nothing.why) == (Conclusion.UNDECIDED, NOTHING_CHECKED)
+    mixed = "Of 2 results, it cannot be decided here whether that of job 12"
+    assert words.verdict([JOB, right]).startswith(mixed)
+    assert words.verdict([]) == "No result was verified."
 
 
 def test_the_verdict_is_of_the_worst() -> None:
