@@ -18,7 +18,7 @@ from veriframe.doctor import finding as checks
 from veriframe.errors import SettingsError
 from veriframe.ports.store import ContentStore
 from veriframe.settings import Loaded
-from veriframe.wiring import examinations
+from veriframe.wiring.doctor import EngineTests, Examinations
 
 _MARKS = {
     checks.Verdict.GOOD: "[green]good   [/green]",
@@ -67,7 +67,7 @@ def doctor(
 
 def _examinations(
     loaded: Loaded, engines: bool | None, on_new_account: Callable[[str], None]
-) -> examinations.Examinations:
+) -> Examinations:
     """The checks. The keystore's password is asked for first, if one is needed."""
     settings, fault = loaded.settings, None
     try:
@@ -79,13 +79,13 @@ def _examinations(
         store = context.open_store(settings)
     except SettingsError as error:
         store = error
-    return examinations.Examinations(
+    return Examinations(
         settings,
         context.account(context.WORKER),
         open_registry=lambda: opening.opened(settings, context.account(context.WORKER), key, on_new_account),
         store=store,
         account_fault=fault,
-        engines=examinations.EngineTests(
+        engines=EngineTests(
             any=engines is not False,
             all=engines is True,
             are_chosen=not loaded.is_default("engines"),

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from veriframe.causes import cause_of
-from veriframe.cli import context, examining
+from veriframe.cli import context, inspecting
 from veriframe.cli.display import show
 from veriframe.cli.display.activity import activity
 from veriframe.cli.display.outcomes import Outcomes
@@ -124,7 +124,7 @@ def render(
 
 async def _check(scene: Path) -> SceneVerdict:
     with activity(f"checking {scene.name} in the sandbox"):
-        async with examining.examined(scene) as (_, _, verdict):
+        async with inspecting.examined(scene) as (_, _, verdict):
             return verdict
 
 
@@ -133,7 +133,7 @@ async def _check_bundle(folder: Path) -> SceneVerdict:
 
     bundle = read_bundle(folder)
     with activity(f"checking {folder.name} in the sandbox"):
-        return await examining.judged_bundle(folder, bundle, await examining.renderer())
+        return await inspecting.judged_bundle(folder, bundle, await inspecting.renderer())
 
 
 async def _render(
@@ -143,7 +143,7 @@ async def _render(
     with tempfile.TemporaryDirectory(prefix="veriframe-") as folder, render_bar(len(numbers)) as bar:
         out, clean = _two_in(Path(folder))
         bar.step("opening and checking the scene")
-        async with examining.examined(scene) as (renderer, session, verdict):
+        async with inspecting.examined(scene) as (renderer, session, verdict):
             for warning in verdict.warnings:
                 show.err.print(f"Warning: {show.clean(warning)}", style="yellow", markup=False)
             size = (verdict.inspection.width, verdict.inspection.height)

@@ -19,7 +19,6 @@ from veriframe.cli.app import app
 from veriframe.cli.display import show
 from veriframe.doctor import machine
 from veriframe.doctor.finding import Finding
-from veriframe.wiring import examinations
 
 
 @pytest.fixture
@@ -30,7 +29,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Result
         return FakeRenderer()
 
     monkeypatch.setattr(runtimes, "select", lambda _: None)
-    monkeypatch.setattr(examinations, "build_for_one", build)
+    monkeypatch.setattr("veriframe.wiring.doctor.build_for_one", build)
     monkeypatch.chdir(tmp_path)
 
     def command(*arguments: str, **settings: str) -> Result:

@@ -17,8 +17,7 @@ from veriframe.errors import AccountNotDeployed, RegistryUnavailable, SettingsEr
 from veriframe.model.registry.standing import WorkerStanding
 from veriframe.ports.registry import Membership, OpenedRegistry, RegistryFacts, Snapshot
 from veriframe.settings import Settings, load
-from veriframe.wiring import examinations
-from veriframe.wiring.examinations import EngineTests, Examinations
+from veriframe.wiring.doctor import EngineTests, Examinations
 
 AWAY = RegistryUnavailable("No StarkNet node answers now. Start one.")
 NO_KEY = SettingsError("StarkNet needs an account. Set keystore.")
@@ -56,8 +55,8 @@ class Doctor:
         self.blender: Exception | None = None
         self.sandbox: Exception | None = None
         self.renderer = EngineRenderer()
-        patched.setattr(examinations, "registry_facts", self._read_facts)
-        patched.setattr(examinations, "build_for_one", self._build)
+        patched.setattr("veriframe.wiring.doctor.registry_facts", self._read_facts)
+        patched.setattr("veriframe.wiring.doctor.build_for_one", self._build)
         patched.setattr(runtimes, "select", self._select)
 
     async def examine(

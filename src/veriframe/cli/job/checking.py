@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from veriframe.cli import context, examining
+from veriframe.cli import context, inspecting
 from veriframe.cli.display import show
 from veriframe.cli.display.activity import activity
 from veriframe.cli.display.outcomes import Outcomes
@@ -61,7 +61,7 @@ def renderer() -> Renderer | None:
     """The renderer for a check; None, which is said, if this machine has no Blender or no sandbox."""
     try:
         with activity("starting the sandbox"):
-            return context.run(examining.renderer())
+            return context.run(inspecting.renderer())
     except SettingsError as error:
         show.err.print(
             f"The check in the sandbox was left out, because this machine cannot render: {error}",
@@ -74,7 +74,7 @@ def renderer() -> Renderer | None:
 def _judged(one: Checked, blender: Renderer) -> Checked:
     with activity(f"checking {one.scene} in the sandbox"):
         try:
-            verdict = context.run(examining.judged(one.scene.resolve(), one.header, blender))
+            verdict = context.run(inspecting.judged(one.scene.resolve(), one.header, blender))
         except JobRejected as error:
             if error.code is not Code.MISSING_FILES:
                 raise

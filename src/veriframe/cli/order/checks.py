@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from veriframe.cli import context, examining
+from veriframe.cli import context, inspecting
 from veriframe.cli.display.activity import activity
 from veriframe.cli.job import bundle_options as wanted
 from veriframe.cli.job import checking
@@ -33,7 +33,7 @@ def checked(folder: Path, bundle: Bundle, how: Checks) -> SceneVerdict | None:
     if blender is None:
         return None
     with activity("checking the bundle in the sandbox"):
-        verdict = context.run(examining.judged_bundle(folder, bundle, blender))
+        verdict = context.run(inspecting.judged_bundle(folder, bundle, blender))
     refuse_scripts(verdict.inspection, how)
     return verdict
 

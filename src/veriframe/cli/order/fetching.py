@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from veriframe.cli import context, examining
+from veriframe.cli import context, inspecting
 from veriframe.cli.display import show
 from veriframe.cli.display.activity import activity
 from veriframe.cli.job import fetching as pictures
@@ -187,7 +187,7 @@ def _as_object(status: OrderStatus, found: FetchedFrames) -> dict[str, object]:
 def _renderer() -> Renderer:
     try:
         with activity("starting the sandbox"):
-            return context.run(examining.renderer())
+            return context.run(inspecting.renderer())
     except SettingsError as error:
         raise SettingsError(
             f"Frames of unknown workers are only decoded in a sandbox, and this machine has none: {error} "

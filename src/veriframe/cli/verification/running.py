@@ -14,7 +14,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from veriframe.causes import cause_of
-from veriframe.cli import context, examining
+from veriframe.cli import context, inspecting
 from veriframe.cli.display import show
 from veriframe.cli.display.activity import activity
 from veriframe.cli.display.outcomes import Outcomes
@@ -227,7 +227,7 @@ def renderer() -> Renderer:
     """Build the renderer that verifies. Raises `SettingsError` without Blender or a sandbox."""
     try:
         with activity("starting the sandbox"):
-            return context.run(examining.renderer())
+            return context.run(inspecting.renderer())
     except SettingsError as error:
         raise SettingsError(
             f"Results are verified by rendering parts of them again, and this machine cannot: {error}"

@@ -6,10 +6,15 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from veriframe.creator.review.examining import examined
+import structlog
+
 from veriframe.creator.review.values import Examined, Examiner
+from veriframe.errors import OutputGone, SettingsError, Unavailable, VeriFrameError
 from veriframe.model.registry.job import Address, Job
+from veriframe.model.verification.findings import Conclusion
 from veriframe.retry import end
+
+log = structlog.get_logger()
 
 MOST_AT_ONCE = 4
 """Each may hold a decoded frame in memory while it waits."""
@@ -51,7 +56,7 @@ class Examinations:
 
     def begin(self, job: Job, late_seconds: float) -> None:
         """Examine a result, for which there is room. Late deliveries are waited for at most so long."""
-        task = asyncio.create_task(examined(self.examiner, job, late_seconds))
+        task = asyncio.create_task(_examined(self.examiner, job, late_seconds))
         task.add_done_callback(lambda _: self.on_end())
         self._under_way[result_of(job)] = _UnderWay(job.worker, task)
 
@@ -71,3 +76,20 @@ class Examinations:
 def result_of(job: Job) -> Result:
     """What is examined of a job: another result of it is another matter."""
     return job.id, job.result_cid
+
+
+async def _examined(examiner: Examiner, job: Job, late_seconds: float) -> Examined:
+    """What a verification says; UNDECIDED without a report if it failed.
+
+    Raises `Unavailable`, `SettingsError` and `OutputGone`, which are no matter of the result.
+    """
+    try:
+        return await examiner.examine(job, late_seconds)
+    except (Unavailable, SettingsError, OutputGone):
+        raise
+    except VeriFrameError as error:
+        return Examined(conclusion=Conclusion.UNDECIDED, why=str(error), report=b"")
+    except Exception:
+        log.exception("verification_failed", job_id=job.id)
+        why = "The verification failed by an error of this program; the log has it."
+        return Examined(conclusion=Conclusion.UNDECIDED, why=why, report=b"")
