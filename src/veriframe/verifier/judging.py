@@ -17,7 +17,7 @@ from veriframe.model.verification.tiles import TileGrid
 from veriframe.verifier import comparing
 from veriframe.verifier.crops import Crop, Crops, Way
 from veriframe.verifier.samples import Samples, part_of
-from veriframe.verifier.values import WHOLE, Part, TilePicture
+from veriframe.verifier.values import Part, TilePicture
 
 SETTLED_TILES, SETTLED_SHARE = 8, 0.25
 """Of at least so many tiles, at most this share may be between."""
@@ -67,8 +67,8 @@ class Judging:
 
     def settle(self) -> None:
         """After enough tiles, take a few that are between as what chance explains: equal."""
-        found = {one.tile: one for one in self.findings if one.tile != WHOLE}
-        between = [one for one in self.findings if one.tile != WHOLE and one.reason == _BETWEEN]
+        found = {one.tile: one for one in self.findings if not one.is_whole}
+        between = [one for one in self.findings if not one.is_whole and one.reason == _BETWEEN]
         if len(found) >= SETTLED_TILES and len(between) <= SETTLED_SHARE * len(found):
             self.findings = [
                 replace(one, conclusion=Conclusion.EQUAL, reason="") if one in between else one
@@ -125,7 +125,7 @@ class Judging:
         is_light = part.subject is Subject.NOISY and take is None
         # In threads, since whole frames take seconds: meanwhile deliveries for other examinations go on.
         judged = await asyncio.to_thread(comparing.judged, a, *others, theirs, step, is_light=is_light)
-        if part.tile == WHOLE:
+        if part.is_whole:
             answer = await asyncio.to_thread(_of_tiles, a, *others, theirs, step)
         else:
             answer = rule.judge(*judged)

@@ -186,11 +186,11 @@ def _part(picture: TilePicture, frames: Sequence[FrameFinding]) -> _PartShown:
     )
     return _PartShown(
         frame=picture.frame,
-        name="the whole picture" if part.tile < 0 else f"tile {part.tile}",
+        name="the whole picture" if part.is_whole else f"tile {part.tile}",
         subject=part.subject,
         conclusion=picture.conclusion,
         reason=found.reason if found else "",
-        is_whole=part.tile < 0,
+        is_whole=part.is_whole,
         ours=_uri("image/png", drawn.ours),
         theirs=_uri("image/png", drawn.theirs),
         difference=_uri("image/png", drawn.difference),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from veriframe.model.verification.findings import Conclusion, FrameFinding, TileFinding, worst
+from veriframe.model.verification.findings import WHOLE, Conclusion, FrameFinding, TileFinding, worst
 from veriframe.model.verification.tiles import TILE_PIXELS, TileGrid
 
 
@@ -59,7 +59,7 @@ def marks_of(frame: FrameFinding, grid: Grid) -> Sequence[Mark]:
 def _mark(number: int, tiles: Sequence[TileFinding], grid: Grid) -> Mark:
     conclusion = worst(tile.conclusion for tile in tiles)
     told = "; ".join(f"{tile.subject}: {tile.conclusion.lower()}" for tile in tiles)
-    if number < 0:
+    if number == WHOLE:
         return Mark(0, 0, grid.wide, grid.high, conclusion, f"The whole frame: {told}")
     row, column = divmod(number, grid.columns)
     wide, high = min(1.0, grid.wide - column), min(1.0, grid.high - row)

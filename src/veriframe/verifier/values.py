@@ -9,13 +9,10 @@ from pathlib import Path
 
 from veriframe.model.registry.job import Job
 from veriframe.model.rendering.frames import Region
-from veriframe.model.verification.findings import Conclusion, Request, Subject
+from veriframe.model.verification.findings import WHOLE, Conclusion, Request, Subject
 from veriframe.model.verification.tiles import TileGrid
 from veriframe.verifier import channels
 from veriframe.verifier.samples import Samples
-
-WHOLE = -1
-"""In place of a tile's number: the whole picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +22,11 @@ class Part:
     tile: int
     region: Region
     subject: Subject
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is the whole picture."""
+        return self.tile == WHOLE
 
 
 @dataclass(frozen=True, slots=True)

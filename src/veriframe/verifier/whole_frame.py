@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from veriframe.model.verification.findings import Conclusion, Subject
+from veriframe.model.verification.findings import WHOLE, Conclusion, Subject
 from veriframe.verifier import channels, comparing
 from veriframe.verifier.crops import Crop
 from veriframe.verifier.judging import Judging
-from veriframe.verifier.values import WHOLE, Delivered, Part, Traits
+from veriframe.verifier.values import Delivered, Part, Traits
 
 
 async def render_whole(judging: Judging, delivered: Delivered, traits: Traits) -> None:
@@ -44,7 +44,7 @@ async def denoise_again(judging: Judging, delivered: Delivered) -> None:
 
     Raises `ValidationFailed` for a proof that is withheld or no proof, `RenderFailed`, `Unavailable`.
     """
-    if delivered.denoised is None or any(one.tile == WHOLE for one in judging.findings):
+    if delivered.denoised is None or any(one.is_whole for one in judging.findings):
         return
     ours = await delivered.denoised()
     pictures = [delivered.colours]

@@ -31,6 +31,9 @@ RIGHT = (Conclusion.EXACT, Conclusion.EQUAL)
 AT_FAULT = (Conclusion.WRONG, Conclusion.WITHHELD)
 """The conclusions that a creator may dispute a result for."""
 
+WHOLE = -1
+"""In place of a tile's number: the whole picture."""
+
 NOTHING_CHECKED = "no part of the result was checked, so that nothing is known about it"
 
 _ORDER = tuple(Conclusion)
@@ -68,9 +71,14 @@ class TileFinding:
     early: Differences | None = None
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the whole picture was compared, not a tile."""
+        return self.tile == WHOLE
+
+    @property
     def place(self) -> str:
         """Where it is, in words: a tile with its upper left pixel, counted from the picture's."""
-        if self.tile < 0:
+        if self.is_whole:
             return "the whole picture"
         return f"tile {self.tile}, at pixel {self.region.left}, {self.region.top}"
 

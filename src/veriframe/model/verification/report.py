@@ -94,7 +94,7 @@ def suspects_of(findings: Sequence[JobFinding], job_id: int) -> dict[int, tuple[
     for frame in wrong:
         if left <= 0:
             break
-        bad = (tile.tile for tile in frame.tiles if tile.conclusion is Conclusion.WRONG and tile.tile >= 0)
+        bad = (tile.tile for tile in frame.tiles if tile.conclusion is Conclusion.WRONG and not tile.is_whole)
         tiles = tuple(dict.fromkeys(bad))[:left]
         left -= max(1, len(tiles))
         suspects[frame.number] = tiles

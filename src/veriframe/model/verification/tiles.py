@@ -44,10 +44,8 @@ class TileGrid:
         return with_border(self.region(tile), (self.width, self.height))
 
 
-def moved(region: Region, by: Region | None) -> Region:
-    """The region of a part's picture in the whole picture. `by` is the part; None: it is the whole."""
-    if by is None:
-        return region
+def moved(region: Region, by: Region) -> Region:
+    """The region of a part's picture in the whole picture; `by` is the part."""
     return Region(
         left=region.left + by.left, top=region.top + by.top, width=region.width, height=region.height
     )

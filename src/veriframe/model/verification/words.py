@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from veriframe.model.verification.draw import odds
-from veriframe.model.verification.findings import AT_FAULT, Conclusion, FrameFinding, JobFinding, worst
+from veriframe.model.verification.findings import AT_FAULT, WHOLE, Conclusion, FrameFinding, JobFinding, worst
 
 MEANING = {
     Conclusion.EXACT: "Every drawn tile has the same bits here.",
@@ -108,8 +108,8 @@ def odds_of(finding: JobFinding) -> tuple[Odds, ...]:
     tiles = frames = 0
     for frame in finding.frames:
         settled = {tile.tile for tile in frame.tiles if tile.conclusion in _SETTLED}
-        is_whole = _is_rendered_whole(frame) and any(tile < 0 for tile in settled)
-        tiles += finding.tiles_of_frame if is_whole else sum(tile >= 0 for tile in settled)
+        is_whole = _is_rendered_whole(frame) and WHOLE in settled
+        tiles += finding.tiles_of_frame if is_whole else len(settled - {WHOLE})
         frames += bool(settled)
     if not tiles:
         return ()
@@ -129,16 +129,16 @@ def percent(share: float) -> str:
 
 
 def _tiles(frame: FrameFinding) -> set[int]:
-    return {tile.tile for tile in frame.tiles if tile.tile >= 0}
+    return {tile.tile for tile in frame.tiles if not tile.is_whole}
 
 
 def _is_rendered_whole(frame: FrameFinding) -> bool:
-    return frame.is_whole and any(tile.tile < 0 for tile in frame.tiles)
+    return frame.is_whole and any(tile.is_whole for tile in frame.tiles)
 
 
 def _is_denoised_again(frame: FrameFinding) -> bool:
     # Without `is_whole`, a whole frame was denoised again, not rendered.
-    return not frame.is_whole and any(tile.tile < 0 for tile in frame.tiles)
+    return not frame.is_whole and any(tile.is_whole for tile in frame.tiles)
 
 
 def _of_frames(checked: int, frames: int) -> str:

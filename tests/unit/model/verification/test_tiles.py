@@ -32,4 +32,3 @@ def test_a_part_lies_in_its_picture() -> None:
     """A tile of a split still's part, in pixels of the whole."""
     tile, part = Region(left=64, top=0, width=10, height=64), Region(left=100, top=50, width=90, height=80)
     assert moved(tile, part) == Region(left=164, top=50, width=10, height=64)
-    assert moved(tile, None) == tile
