@@ -20,7 +20,7 @@ class Conclusion(StrEnum):
     UNDECIDED = "UNDECIDED"
     """It cannot be decided here."""
     WITHHELD = "WITHHELD"
-    """What proves the result cannot be fetched, asked for several times."""
+    """What proves the result cannot be fetched in the time that it is given."""
     WRONG = "WRONG"
     """The result is not what was ordered."""
 

@@ -24,8 +24,8 @@ SLACK = 0.05
 """A quantile of the worker's is compared with the honest one of so many ranks more, 0 … 1.
 
 Where a share of a tile's pixels near 25, 50 or 75 % is hair and the like, chance decides on which side a
-quantile lies. Of tiles put together from measured differences of fur and of smooth scenes, one in 19 was
-between without it, and none of 12 000 with it.
+quantile lies. Of 360 tiles of a model of that (tests/unit/verifier/test_judging.py), 41 were between and 7
+rejected without it, and none with it.
 """
 
 REJECTED_SHARE = 1 / 16

@@ -12,7 +12,7 @@ MEANING = {
     Conclusion.EXACT: "Every drawn tile has the same bits here.",
     Conclusion.EQUAL: "Drawn tiles differ, but by no more than honest processors do.",
     Conclusion.UNDECIDED: "It cannot be decided here whether the result is what was ordered.",
-    Conclusion.WITHHELD: "What proves the result cannot be fetched, asked for several times.",
+    Conclusion.WITHHELD: "What proves the result cannot be fetched in the time that a result is given.",
     Conclusion.WRONG: "The result is not what was ordered.",
 }
 """One sentence for each conclusion."""
@@ -26,7 +26,7 @@ _VERDICTS = {
     Conclusion.EXACT: "{the} {is_} the same here in every part that was checked.",
     Conclusion.EQUAL: "{the} differ{s} in parts that were checked, but by no more than honest processors do.",
     Conclusion.UNDECIDED: "it cannot be decided here whether {the} {is_} what was ordered.",
-    Conclusion.WITHHELD: "what proves {the} cannot be fetched, asked for several times.",
+    Conclusion.WITHHELD: "what proves {the} cannot be fetched in the time that it is given.",
     Conclusion.WRONG: "{the} {is_} not what was ordered.",
 }
 _MOST_JOBS = 8
