@@ -57,7 +57,7 @@ MUTANTS = (
     ),
     Mutant(
         "settings are ignored",
-        RESULTS,
+        "model.bundle.misfit",
         "for name in dict.fromkeys((*expected, *manifest.settings)):",
         "for name in ():",
         "right pixels, other settings in the manifest",
@@ -87,8 +87,8 @@ MUTANTS = (
     Mutant(
         "a denoised picture is not compared",
         "verifier.whole_frame",
-        "comparing.looks(ours, picture, is_radiance",
-        "comparing.looks(ours, ours, is_radiance",
+        "comparing.looks, ours, picture, is_radiance",
+        "comparing.looks, ours, ours, is_radiance",
         "right proof, another picture, denoised",
     ),
     Mutant(
@@ -122,7 +122,7 @@ MUTANTS = (
     ),
     Mutant(
         "rows and columns are swapped",
-        "verifier.crops",
+        "verifier.samples",
         "samples[top : top + region.height, left : left + region.width]",
         "samples[left : left + region.width, top : top + region.height]",
         "honest",
