@@ -227,6 +227,8 @@ class FakeSession(RenderSession):
         """As the renderer's `waits` says."""
         return self._renderer.waits
 
+    has_cycle = False
+
     @property
     def is_over(self) -> bool:
         """As `over` was set."""

@@ -122,6 +122,14 @@ class RenderSession(Protocol):
     def is_over(self) -> bool:
         """Whether its process has ended. One that waits may be ended, for what it does meanwhile."""
 
+    @property
+    @abstractmethod
+    def has_cycle(self) -> bool:
+        """Whether Blender has told of a dependency cycle in the scene, until now.
+
+        What it evaluates then depends on what it evaluated before.
+        """
+
     @abstractmethod
     async def inspect(self) -> SceneInspection:
         """Inspect the scene. A second call returns the same.

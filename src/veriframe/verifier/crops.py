@@ -28,10 +28,6 @@ KINDS = {
 }
 
 
-MOST_EARLIER = 64
-"""So many frames before one are rendered at most, to see whether it depends on them."""
-
-
 class Way(Enum):
     """How a part is rendered again; model/verification/rule.py says why there are several."""
 
@@ -39,8 +35,7 @@ class Way(Enum):
     OTHER_KERNEL = "S"
     STOPPED_EARLY = "E"
     FRESH = "a fresh process"
-    """As OURS, but in a new process, after the frames of the job before it: whether this machine renders the
-    same bits whatever was rendered before."""
+    """As OURS, but in a new process: whether this machine renders the same bits each time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +100,11 @@ class Sessions:
             session = self._open[kernel] = await self._stack.enter_async_context(opened)
         return session
 
+    @property
+    def has_cycle(self) -> bool:
+        """Whether the asset has a dependency cycle, as far as a Blender has told."""
+        return any(session.has_cycle for session in self._open.values())
+
     def fresh(self) -> AbstractAsyncContextManager[RenderSession]:
         """A session of its own. Entering it raises `HostUnavailable`."""
         return self.renderer.open(self.asset.scene, self.asset.folder)
@@ -157,8 +157,6 @@ class Crops:
         await asyncio.to_thread(out.mkdir)
         try:
             async with self._session(way) as session:
-                if way is Way.FRESH:
-                    await self._render_earlier(session, frame, out)
                 for part in parts:
                     if not (place := out / part.name).exists():
                         await self._render(session, frame, part.shown, place, way)
@@ -174,15 +172,6 @@ class Crops:
                 yield session
         else:
             yield await self.sessions.get(Kernel.SSE if way is Way.OTHER_KERNEL else Kernel.BEST)
-
-    async def _render_earlier(self, session: RenderSession, frame: int, out: Path) -> None:
-        """Render a tile of each frame that a worker renders before this one: simulations remember them."""
-        frames, tile = self.task.frames, TileGrid(*self.size).region(0)
-        earlier = frames[: frames.index(frame)] if frame in frames else ()
-        for number in earlier[-MOST_EARLIER:]:
-            place = out / f"earlier-{number}"
-            await self._render(session, number, tile, place, Way.FRESH)
-            await asyncio.to_thread(disk.remove, place)
 
     async def _render(self, session: RenderSession, frame: int, shown: Region, out: Path, way: Way) -> None:
         task = replace(

@@ -168,10 +168,12 @@ class Judging:
         """
         if not self.has_two_kernels:
             return "has one kernel only, which does not show what rounding does"
+        if self.crops.sessions.has_cycle:
+            return "evaluates a dependency cycle of the scene otherwise after other frames"
         return "" if await self._repeats(part, ours) else "does not render the same bits each time"
 
     async def _repeats(self, part: Part, ours: Crop) -> bool:
-        """Whether a fresh process renders our own bits after the frames before. Asked once for each frame."""
+        """Whether a fresh process renders our own bits. Asked once for each frame."""
         repeats = self.crops.sessions.repeats
         if self.frame not in repeats:
             again = await self._again(part, Way.FRESH)

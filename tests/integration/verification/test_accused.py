@@ -39,22 +39,19 @@ for item in list(scene.objects):
 """
 CATCHER = "scene.view_layers[0].cycles.use_pass_shadow_catcher = True\n"
 DITHERED = "scene.render.dither_intensity = 2.0\n"
-SIMULATED = """
-tree = bpy.data.node_groups.new("moved", "GeometryNodeTree")
-for way in ("INPUT", "OUTPUT"):
-    tree.interface.new_socket("Geometry", in_out=way, socket_type="NodeSocketGeometry")
-new, link = tree.nodes.new, tree.links.new
-first, last, move = new("NodeGroupInput"), new("NodeGroupOutput"), new("GeometryNodeTransform")
-begin, end = new("GeometryNodeSimulationInput"), new("GeometryNodeSimulationOutput")
-begin.pair_with_output(end)
-move.inputs["Translation"].default_value = (0, 0, 0.2)
-link(first.outputs[0], begin.inputs["Geometry"])
-link(begin.outputs["Geometry"], move.inputs["Geometry"])
-link(move.outputs["Geometry"], end.inputs["Geometry"])
-link(end.outputs["Geometry"], last.inputs[0])
-cube.modifiers.new("moved", "NODES").node_group = tree
+CYCLE = """
+pair = [bpy.data.objects.new(name, cube.data) for name in ("one", "other")]
+for one, other in (pair, pair[::-1]):
+    scene.collection.objects.link(one)
+    follow = one.constraints.new("COPY_LOCATION")
+    follow.target, follow.use_offset = other, True
 """
-"""What the frames before leave behind."""
+"""Each of two cubes follows the other."""
+
+HIDDEN = """
+for one in pair:
+    one.hide_viewport = True
+"""
 
 EXACT = {
     "layers with a compositor": Scene(LAYERS, LOOK + PLAIN_TREE),
@@ -81,15 +78,16 @@ async def test_an_honest_result_is_exact(lab: Lab, name: str) -> None:
     assert (found.conclusion, found.why) == (Conclusion.EXACT, "")
 
 
-async def test_a_frame_that_remembers_others_is_undecided(lab: Lab) -> None:
-    """fault_347: an honest worker renders frame after frame, and a verifier a few of them."""
-    frames = tuple(range(1, 17))
-    few = replace(FEW, samples=4)
-    scene = Scene(replace(PLAIN, frames=frames, chunk=16, overrides=few), LOOK + SIMULATED)
-    job = await lab.submit(await lab.claimed(scene), await lab.honest(scene))
-    found = (await lab.verify(job, Request(tiles=4, frames=(3, 9)))).finding
+@pytest.mark.parametrize("seen", [True, False])
+async def test_frames_of_a_cycle_are_undecided(lab: Lab, seen: bool) -> None:
+    """fault_360: Blender tells of a cycle in what it shows, or in what it renders."""
+    hidden = "" if seen else HIDDEN
+    frames = tuple(range(1, 9))
+    scene = Scene(replace(PLAIN, frames=frames, chunk=8, overrides=FEW), LOOK + CYCLE + hidden)
+    job = await lab.submit(await lab.claimed(scene), await lab.render(scene, with_samples(1)))
+    found = (await lab.verify(job, Request(tiles=2, frames=(5,)))).finding
     assert found.conclusion is Conclusion.UNDECIDED
-    assert "does not render the same bits each time" in found.why
+    assert "a dependency cycle of the scene" in found.why
 
 
 async def test_a_painted_compositor_picture_is_wrong(lab: Lab) -> None:

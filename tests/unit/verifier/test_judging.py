@@ -43,6 +43,7 @@ class Repeats:
     """What is known of this machine: nothing yet."""
 
     repeats: dict[int, bool] = field(default_factory=dict)
+    has_cycle: bool = False
 
 
 @dataclass
@@ -141,6 +142,17 @@ async def test_a_machine_that_does_not_repeat_its_bits_rejects_nothing() -> None
     found, reason = await judged(moved(1e-6), moved(0.02), moved(1e-6), moved(0.05))
     assert found is Conclusion.UNDECIDED
     assert "the same bits each time" in reason
+
+
+async def test_a_scene_with_a_cycle_rejects_nothing() -> None:
+    """fault_360: what Blender evaluates depends on what it evaluated before, and a worker did otherwise."""
+    ready = Ready({Way.OTHER_KERNEL: moved(1e-6), Way.STOPPED_EARLY: moved(0.02), Way.FRESH: OURS})
+    ready.sessions.has_cycle = True
+    judging = Judging(frame=1, size=(640, 640), crops=ready)  # type: ignore[arg-type]
+    await judging.by_rule(PART, crop(OURS), moved(0.05))
+    (finding,) = judging.findings
+    assert finding.conclusion is Conclusion.UNDECIDED
+    assert "a dependency cycle" in finding.reason
 
 
 def half_hair(share: float, dice: np.random.Generator) -> Samples:

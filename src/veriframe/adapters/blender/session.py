@@ -33,6 +33,9 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
+_CYCLE = "Dependency cycle detected"
+"""How a line of Blender's log begins, whenever it builds a dependency graph with a cycle."""
+
 
 class BlenderSession(RenderSession):
     """A live run of `session.py`. All processes are frozen while it waits for a command.
@@ -49,7 +52,7 @@ class BlenderSession(RenderSession):
         self._run: LiveRun | None = None
         self._exit: RunExit | None = None
         self._report, self._news = reports.RunReport(self._on_event), asyncio.Event()
-        self._is_ready = self._is_over = False
+        self._is_ready = self._is_over = self._has_cycle = False
         self._inspection: SceneInspection | None = None
         self._task = RenderTask(frames=())
         self._expected: deque[int] = deque()
@@ -85,7 +88,7 @@ class BlenderSession(RenderSession):
         run = replace(
             run,
             on_report=lambda line: self._context.run(self._on_line, line),
-            on_log=lambda line: self._context.run(lines.take, line),
+            on_log=lambda line: self._on_log(line, lines.take),
             on_end=self._news.set,
         )
         self._run = await self._stack.enter_async_context(self._sandbox.start(run))
@@ -107,6 +110,15 @@ class BlenderSession(RenderSession):
     def is_over(self) -> bool:
         """Whether it can render nothing more."""
         return self._is_over or self._live.has_ended
+
+    @property
+    def has_cycle(self) -> bool:
+        """Whether Blender has told of one."""
+        return self._has_cycle
+
+    def _on_log(self, line: str, take: Callable[[str], None]) -> None:
+        self._has_cycle = self._has_cycle or line.startswith(_CYCLE)
+        self._context.run(take, line)
 
     async def wait_until_ready(self) -> int | None:
         """Waits until Blender has started. Returns its memory in bytes; None if it has ended."""

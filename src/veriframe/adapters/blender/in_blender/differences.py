@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -81,10 +82,12 @@ def unrepeatable() -> Iterator[str]:
             yield f"iTaSC simulation of {item.name}"
     for name in readers(tells_machine):
         yield f"{name}, which reads how many threads render"
-    for item in scene.objects:
+    # Also those that are only instanced, or read by nodes.
+    for item in [item for item in bpy.data.objects if item.users]:
         for modifier in item.modifiers:
             if modifier.show_render:
                 yield from unbaked(modifier, item)
+    for item in scene.objects:
         if item.rigid_body and item.rigid_body.type == "ACTIVE" and item.rigid_body.enabled:
             world = scene.rigidbody_world
             if world and world.enabled and not world.point_cache.is_baked:
@@ -106,6 +109,56 @@ def unbaked(modifier: Any, item: Any) -> Iterator[str]:
     canvas = getattr(modifier, "canvas_settings", None)
     if canvas and any(not surface.point_cache.is_baked for surface in canvas.canvas_surfaces):
         yield f"unbaked paint {name}"
+    if modifier.type == "NODES" and has_unbaked_zone(modifier, item):
+        yield f"unbaked simulation {name}"
+
+
+def has_unbaked_zone(modifier: Any, item: Any) -> bool:
+    """Whether a simulation zone of geometry nodes has no bake in the scene.
+
+    Such a zone keeps its state from the frame that was evaluated before, whichever that was. Blender does not
+    read bakes in a folder that is read-only, as a bundle is: only packed ones count.
+    """
+    zones = set(simulation_zones(modifier.node_group, set()))
+    bakes = [bake for bake in modifier.bakes if bake.node in zones]
+    is_whole = {bake.node for bake in bakes} == zones
+    return not (is_whole and all(is_packed(bake, modifier, item) for bake in bakes))
+
+
+def simulation_zones(tree: Any, seen: set[Any]) -> Iterator[Any]:
+    """The nodes that end the simulation zones of a tree, and of the groups in it."""
+    if tree is None or tree in seen:
+        return
+    seen.add(tree)
+    for node in tree.nodes:
+        if node.bl_idname == "GeometryNodeSimulationOutput":
+            yield node
+        yield from simulation_zones(getattr(node, "node_tree", None), seen)
+
+
+def is_packed(bake: Any, modifier: Any, item: Any) -> bool:
+    """Whether a bake is in the scene's file.
+
+    Blender's Python does not tell. It can be unpacked only if it is there: from a copy, into a folder that is
+    removed again, so that the scene stays as it is.
+    """
+    copy = item.copy()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            copied = next(one for one in copy.modifiers[modifier.name].bakes if one.bake_id == bake.bake_id)
+            copied.use_custom_path, copied.directory = True, folder
+            found = bpy.ops.object.geometry_node_bake_unpack_single(
+                session_uid=copy.session_uid,
+                modifier_name=modifier.name,
+                bake_id=bake.bake_id,
+                method="USE_ORIGINAL",
+            )
+            return "FINISHED" in found
+    except (AttributeError, RuntimeError):
+        # Older releases cannot pack.
+        return False
+    finally:
+        bpy.data.objects.remove(copy)
 
 
 def is_moving(system: Any) -> bool:
