@@ -53,6 +53,7 @@ class Scenes:
     _wanted: str = ""
     _users: int = 0
     _is_free: asyncio.Event = field(default_factory=asyncio.Event)
+    _entering: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def __aenter__(self) -> Self:
         return self
@@ -64,12 +65,14 @@ class Scenes:
 
     @asynccontextmanager
     async def kept(self, asset_cid: str) -> AsyncIterator[None]:
-        """Meanwhile no other asset is opened: waits until nobody keeps another one."""
+        """Meanwhile no other asset is opened. First come, first served."""
         cid = canonical_or_same(asset_cid)
-        while self._users and self._wanted != cid:
-            self._is_free.clear()
-            await self._is_free.wait()
-        self._wanted, self._users = cid, self._users + 1
+        # Whoever waits for another asset holds it, so that the one that is open gets no new users.
+        async with self._entering:
+            while self._users and self._wanted != cid:
+                self._is_free.clear()
+                await self._is_free.wait()
+            self._wanted, self._users = cid, self._users + 1
         try:
             yield
         finally:

@@ -10,10 +10,18 @@ from typing import Self
 
 
 @dataclass(slots=True)
-class Turn:
-    """The turn of one verification. A context manager, which waits for it. `lock` is that of the machine."""
+class Turns:
+    """The turns on one machine. `waiting`: how many verifications wait for deliveries, and share a line."""
 
-    lock: asyncio.Lock
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: int = 0
+
+
+@dataclass(slots=True)
+class Turn:
+    """The turn of one verification. A context manager, which waits for it."""
+
+    turns: Turns
     _is_ours: bool = field(default=False, init=False)
 
     async def __aenter__(self) -> Self:
@@ -27,8 +35,12 @@ class Turn:
     async def given_up(self) -> AsyncIterator[None]:
         """Others may use the machine meanwhile. Waits for the turn at the end, unless it is cancelled."""
         self._give()
+        self.turns.waiting += 1
         try:
-            yield
+            try:
+                yield
+            finally:
+                self.turns.waiting -= 1
         except asyncio.CancelledError:
             raise
         except BaseException:
@@ -37,10 +49,10 @@ class Turn:
         await self._take()
 
     async def _take(self) -> None:
-        await self.lock.acquire()
+        await self.turns.lock.acquire()
         self._is_ours = True
 
     def _give(self) -> None:
         if self._is_ours:
             self._is_ours = False
-            self.lock.release()
+            self.turns.lock.release()

@@ -44,7 +44,7 @@ from veriframe.verifier.heat_map import overview
 from veriframe.verifier.judging import Judging
 from veriframe.verifier.results import Result, open_result
 from veriframe.verifier.scenes import OpenedAsset, Scenes
-from veriframe.verifier.turn import Turn
+from veriframe.verifier.turn import Turn, Turns
 from veriframe.verifier.values import Plan, TilePicture
 
 FIRST_BLOCK_SECONDS, BLOCK_SECONDS = 0.25, 2.0
@@ -97,7 +97,7 @@ class Verifier:
     watching: Watching = field(default_factory=Watching)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _scenes: Scenes = field(init=False)
-    _machine: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _turns: Turns = field(default_factory=Turns)
 
     async def __aenter__(self) -> Self:
         scenes = Scenes(
@@ -145,7 +145,7 @@ class Verifier:
             are_named=bool(request.frames),
         )
         plan = Plan(job=job, seed=seed, request=request, late_seconds=late_seconds)
-        turn = Turn(self._machine)
+        turn = Turn(self._turns)
         async with self._scenes.kept(job.order.asset_cid), turn:
             verified = await self._job(finding, plan, turn)
         seconds = round(time.monotonic() - started, 2)
@@ -172,6 +172,7 @@ class Verifier:
             retries=self.retries.within(plan.late_seconds),
             on_wait=self.watching.on_wait,
             waiting=turn.given_up,
+            sharing=lambda: self._turns.waiting,
         )
         try:
             result = await open_result(evidence, self.renderer, plan.job, opened)

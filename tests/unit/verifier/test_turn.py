@@ -8,14 +8,14 @@ import pytest
 from tests.waiting import turns
 
 from veriframe.retry import end
-from veriframe.verifier.turn import Turn
+from veriframe.verifier.turn import Turn, Turns
 
 
 class Machine:
     """A machine that two verifications use. `events` has what they do, in order."""
 
     def __init__(self) -> None:
-        self.lock, self.events, self.users = asyncio.Lock(), list[str](), 0
+        self.turns, self.events, self.users = Turns(), list[str](), 0
         self.arrived = asyncio.Event()
 
     async def work(self, name: str) -> None:
@@ -28,7 +28,7 @@ class Machine:
 
     async def first(self, error: Exception | None = None) -> None:
         """Work, wait for a delivery, which may fail, and work again."""
-        async with Turn(self.lock) as turn:
+        async with Turn(self.turns) as turn:
             await self.work("before")
             try:
                 async with turn.given_up():
@@ -41,7 +41,7 @@ class Machine:
 
     async def second(self) -> None:
         """Work, until the other's delivery is there, and a little longer."""
-        async with Turn(self.lock):
+        async with Turn(self.turns):
             await self.work("other")
             self.arrived.set()
             await turns()
@@ -56,7 +56,7 @@ async def test_another_one_works_while_one_waits(error: Exception | None) -> Non
         await asyncio.gather(machine.first(error), machine.second())
     told = ["before", "other", "other still", *(["failed"] if error else []), "after"]
     assert machine.events == told
-    assert not machine.lock.locked()
+    assert not machine.turns.lock.locked()
 
 
 async def test_one_that_is_cancelled_while_it_waits_takes_nobodys_turn() -> None:
@@ -65,12 +65,12 @@ async def test_one_that_is_cancelled_while_it_waits_takes_nobodys_turn() -> None
     waiting = asyncio.create_task(machine.first())
     await turns()
     await turns()
-    async with Turn(machine.lock), asyncio.timeout(5):
+    async with Turn(machine.turns), asyncio.timeout(5):
         await end([waiting])
-        assert machine.lock.locked()
+        assert machine.turns.lock.locked()
     assert waiting.cancelled()
     assert machine.events == ["before"]
-    assert not machine.lock.locked()
+    assert not machine.turns.lock.locked()
 
 
 async def test_one_that_is_cancelled_before_its_turn_leaves_it() -> None:
@@ -79,11 +79,11 @@ async def test_one_that_is_cancelled_before_its_turn_leaves_it() -> None:
     waiting = asyncio.create_task(machine.first())
     await turns()
     await turns()
-    async with Turn(machine.lock):
+    async with Turn(machine.turns):
         late = asyncio.create_task(machine.second())
         machine.arrived.set()
         await turns()
         await end([waiting, late])
-        assert machine.lock.locked()
+        assert machine.turns.lock.locked()
     assert machine.events == ["before"]
-    assert not machine.lock.locked()
+    assert not machine.turns.lock.locked()

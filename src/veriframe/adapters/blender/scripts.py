@@ -19,7 +19,7 @@ from veriframe.adapters.blender.sandbox.limits import host_errors
 from veriframe.adapters.blender.sandbox.run import OUT, Level, RunExit, RunLimits, Sandbox, SandboxedRun
 from veriframe.causes import cause_of
 from veriframe.errors import HostUnavailable
-from veriframe.model.rendering.frames import RenderLimits
+from veriframe.model.rendering.frames import MAX_FRAMES, RenderLimits
 from veriframe.threads import run_uninterrupted
 
 log = structlog.get_logger()
@@ -85,6 +85,19 @@ async def run_script(
     end = await sandbox.run(run)
     log_end(runtime, script, end, report, lines)
     return end, report
+
+
+def of_session(given: Given, limits: RenderLimits) -> Script:
+    """The script of a session, which is told what to render."""
+    return Script(
+        name="session.py",
+        arguments=given.arguments,
+        shown=given.shown,
+        live=True,
+        # Each phase has its own limit. This one only bounds what the kernel limits by itself.
+        wall_seconds=limits.wall_seconds(MAX_FRAMES),
+        limits=limits,
+    )
 
 
 def prepare(
@@ -220,14 +233,22 @@ def _measured(end: RunExit) -> Mapping[str, float]:
     }
 
 
+_CYCLE = "Dependency cycle detected"
+"""How Blender begins a line whenever it builds a dependency graph with a cycle."""
+
+
 class LogLines:
-    """Copies a run's lines to the worker's log, up to a limit. `RunExit.log_tail` has the last lines."""
+    """Copies a run's lines to the worker's log, up to a limit. `RunExit.log_tail` has the last lines.
+
+    `has_cycle`: one of them tells of a dependency cycle in the scene.
+    """
 
     def __init__(self) -> None:
-        self.taken = 0
+        self.taken, self.has_cycle = 0, False
 
     def take(self, line: str) -> None:
         """Logs one stripped line."""
         self.taken += 1
+        self.has_cycle = self.has_cycle or line.startswith(_CYCLE)
         if self.taken <= MAX_LOG_LINES:
             log.debug("blender_output", line=line)

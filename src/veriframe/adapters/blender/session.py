@@ -23,7 +23,7 @@ from veriframe.adapters.blender.sandbox.limits import host_errors
 from veriframe.adapters.blender.sandbox.run import OUT, LiveRun, RunExit, Sandbox
 from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed
 from veriframe.model.rendering.checks import parse_inspection
-from veriframe.model.rendering.frames import MAX_FRAMES, Frame, Progress, RenderLimits, RenderTask
+from veriframe.model.rendering.frames import Frame, Progress, RenderLimits, RenderTask
 from veriframe.model.rendering.scene import SceneInspection
 from veriframe.model.text import printable
 from veriframe.ports.renderer import RenderSession
@@ -32,9 +32,6 @@ from veriframe.threads import run_uninterrupted, wait_for_end
 log = structlog.get_logger()
 
 T = TypeVar("T")
-
-_CYCLE = "Dependency cycle detected"
-"""How a line of Blender's log begins, whenever it builds a dependency graph with a cycle."""
 
 
 class BlenderSession(RenderSession):
@@ -50,9 +47,10 @@ class BlenderSession(RenderSession):
         self._stack = contextlib.AsyncExitStack()
         self._folder: Path | None = None
         self._run: LiveRun | None = None
+        self._log_lines = scripts.LogLines()
         self._exit: RunExit | None = None
         self._report, self._news = reports.RunReport(self._on_event), asyncio.Event()
-        self._is_ready = self._is_over = self._has_cycle = False
+        self._is_ready = self._is_over = False
         self._inspection: SceneInspection | None = None
         self._task = RenderTask(frames=())
         self._expected: deque[int] = deque()
@@ -74,21 +72,14 @@ class BlenderSession(RenderSession):
             given = scripts.Given((scripts.SCENE, OUT, "", ""), {scripts.JOB: self._folder})
         else:
             given = await self._stack.enter_async_context(scripts.given(scene, folder, merged))
-        script = scripts.Script(
-            name="session.py",
-            arguments=given.arguments,
-            shown=given.shown,
-            live=True,
-            # Each phase has its own limit. This one only bounds what the kernel limits by itself.
-            wall_seconds=self._limits.wall_seconds(MAX_FRAMES),
-            limits=self._limits,
-        )
+        script = scripts.of_session(given, self._limits)
         run, lines = scripts.prepare(self._sandbox, self._runtime, script, self._report)
+        self._log_lines = lines
         self._stack.callback(lambda: scripts.log_end(self._runtime, script, self._exit, self._report, lines))
         run = replace(
             run,
             on_report=lambda line: self._context.run(self._on_line, line),
-            on_log=lambda line: self._on_log(line, lines.take),
+            on_log=lambda line: self._context.run(lines.take, line),
             on_end=self._news.set,
         )
         self._run = await self._stack.enter_async_context(self._sandbox.start(run))
@@ -114,11 +105,7 @@ class BlenderSession(RenderSession):
     @property
     def has_cycle(self) -> bool:
         """Whether Blender has told of one."""
-        return self._has_cycle
-
-    def _on_log(self, line: str, take: Callable[[str], None]) -> None:
-        self._has_cycle = self._has_cycle or line.startswith(_CYCLE)
-        self._context.run(take, line)
+        return self._log_lines.has_cycle
 
     async def wait_until_ready(self) -> int | None:
         """Waits until Blender has started. Returns its memory in bytes; None if it has ended."""

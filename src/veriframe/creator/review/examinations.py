@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -84,7 +84,7 @@ async def _examined(examiner: Examiner, job: Job, late_seconds: float) -> Examin
     Raises `Unavailable`, `SettingsError` and `OutputGone`, which are no matter of the result.
     """
     try:
-        return await examiner.examine(job, late_seconds)
+        return replace(await examiner.examine(job, late_seconds), late_seconds=late_seconds)
     except (Unavailable, SettingsError, OutputGone):
         raise
     except VeriFrameError as error:

@@ -17,11 +17,16 @@ from veriframe.creator.creator import Creator
 from veriframe.creator.orders.notes import ConclusionNote, OrderNotes
 from veriframe.creator.orders.values import Chunk, OrderStatus
 from veriframe.creator.review.bonds import bonds_missing
+from veriframe.creator.review.conclusions import Conclusions
 from veriframe.creator.review.consequences import MONEY, Consequences
-from veriframe.creator.review.examinations import Examinations, Result, result_of
+from veriframe.creator.review.examinations import Examinations, result_of
 from veriframe.creator.review.reordering import Reordering
 from veriframe.creator.review.reports import Reports
-from veriframe.creator.review.time_left import is_half_over, is_nearly_over, late_seconds, until_half
+from veriframe.creator.review.time_left import (
+    is_half_over,
+    late_seconds,
+    until_half,
+)
 from veriframe.creator.review.values import (
     Examined,
     Examiner,
@@ -30,9 +35,8 @@ from veriframe.creator.review.values import (
     Told,
 )
 from veriframe.errors import JobError, MoveRefused, SettingsError, Unavailable
-from veriframe.model.verification.findings import AT_FAULT, RIGHT, Conclusion
+from veriframe.model.verification.findings import Conclusion
 from veriframe.ports.registry import JobReader
-from veriframe.threads import run_briefly
 
 log = structlog.get_logger()
 
@@ -65,12 +69,10 @@ class Review:
         self._options, self._tell, self._examiner = options, tell, examiner
         self._creator, self._reordering = creator, reordering
         self._consequences = Consequences(creator=creator, reports=reports, options=options)
-        self._conclusions = dict(notes.read_conclusions())
+        self._conclusions = Conclusions(notes, reports, options.how)
         self._status: OrderStatus | None = None
         self._news, self._progress = asyncio.Event(), asyncio.Event()
         self._examinations = Examinations(examiner=examiner, on_end=self._news.set)
-        self._concluded: set[Result] = set()
-        """Results that this run has verified."""
         self._settled: set[Matter] = set()
         """What nothing more is done about in this run."""
         self._not_before: dict[Matter, float] = {}
@@ -86,10 +88,10 @@ class Review:
     def see(self, status: OrderStatus) -> OrderStatus:
         """Take a poll of the order. Returns it with all conclusions."""
         before = [] if self._status is None else [*self._reviewed()]
-        self._status = replace(status, conclusions=self._conclusions)
+        self._status = replace(status, conclusions=self._conclusions.all)
         now = {_key(chunk) for chunk in self.status.chunks if chunk.is_under_review}
         for chunk in before:
-            if _key(chunk) not in now and result_of(chunk.job) not in self._conclusions:
+            if _key(chunk) not in now and result_of(chunk.job) not in self._conclusions.all:
                 self._tell_once(chunk, Happened.LATE)
         self._news.set()
         return self._status
@@ -155,8 +157,8 @@ class Review:
         """
 
         def urgency(chunk: Chunk) -> tuple[bool, bool, int, int]:
-            is_asked_again = result_of(chunk.job) in self._conclusions and not is_half_over(chunk)
-            is_unknown = self._known(chunk) is None
+            is_asked_again = result_of(chunk.job) in self._conclusions.all and not is_half_over(chunk)
+            is_unknown = self._conclusions.known(chunk) is None
             return is_unknown, is_unknown and is_asked_again, chunk.job.review_end, chunk.job.id
 
         return sorted(self._reviewed(), key=urgency)
@@ -186,7 +188,7 @@ class Review:
 
     async def _review(self, chunk: Chunk) -> bool:
         """Do what follows from a result's conclusion, or have it verified. False: nothing can be done now."""
-        note = self._known(chunk)
+        note = self._conclusions.known(chunk)
         if note is None:
             if not self._examinations.holds(chunk.job):
                 return await self._begin(chunk)
@@ -196,9 +198,13 @@ class Review:
         current = next((one for one in self._reviewed() if _key(one) == _key(chunk)), None)
         if current is None:
             return True
-        if note.conclusion is Conclusion.WITHHELD and not is_half_over(current):
+        is_sure = is_half_over(current) and self._conclusions.is_sure(current)
+        if note.conclusion is Conclusion.WITHHELD and not is_sure:
             # It may come yet, and an arbiter may find it then: a dispute would be lost.
-            self._put_off(chunk, min(WITHHELD_PAUSES * self._options.retry_seconds, until_half(current)))
+            pause = self._options.retry_seconds
+            if not is_half_over(current):
+                pause = min(WITHHELD_PAUSES * pause, until_half(current))
+            self._put_off(chunk, pause)
             self._tell_once(current, Happened.ASKED_AGAIN)
             return True
         try:
@@ -220,41 +226,10 @@ class Review:
         return True
 
     async def _note(self, chunk: Chunk, found: Examined) -> ConclusionNote:
-        """Keep the report, note the conclusion and tell it. One without a report is not noted."""
-        job = chunk.job
-        note = ConclusionNote(conclusion=found.conclusion, why=found.why, how=self._options.how)
-        self._concluded.add(result_of(chunk.job))
-        if found.report and note.conclusion not in RIGHT:
-            await run_briefly(self._reports.keep, job, found.report)
-        if found.report:
-            await run_briefly(self._notes.note_conclusion, job.id, job.result_cid, note)
-        if self._conclusions.get(result_of(chunk.job)) != note:
-            self._conclusions[result_of(chunk.job)] = note
+        note, is_news = await self._conclusions.note(chunk.job, found)
+        if is_news:
             self._tell(Told(what=Happened.CONCLUDED, chunk=replace(chunk, verified=note)))
         return note
-
-    def _known(self, chunk: Chunk) -> ConclusionNote | None:
-        """What need not be verified again.
-
-        What was withheld is asked for again, while there is time; what was undecided, in the next run: it may
-        have more memory, or the right Blender.
-        """
-        note = self._conclusions.get(result_of(chunk.job))
-        if note is None or note.how != self._options.how:
-            return None
-        is_recent = result_of(chunk.job) in self._concluded
-        if note.conclusion is Conclusion.UNDECIDED and not is_recent:
-            return None
-        if note.conclusion is Conclusion.WITHHELD and not self._is_last_word(chunk):
-            return None
-        if note.conclusion in AT_FAULT and self._reports.find(chunk.job) is None:
-            return None
-        return note
-
-    def _is_last_word(self, chunk: Chunk) -> bool:
-        """Whether what was withheld counts as withheld: to ask once more might outlast the review."""
-        is_recent = result_of(chunk.job) in self._concluded
-        return (is_half_over(chunk) and is_recent) or is_nearly_over(chunk)
 
     async def _order_again(self, chunk: Chunk) -> bool:
         assert self._reordering is not None

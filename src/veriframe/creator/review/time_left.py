@@ -11,6 +11,11 @@ LATE_SHARE = 0.25
 """An examination waits for late deliveries for so much of what is left of the review, and no longer."""
 
 
+SURE_SECONDS, SURE_SHARE = 120.0, 1 / 8
+"""Late deliveries were waited for so long, or for so much of a short review, before what did not come counts
+as withheld: a part may take a minute to be found. One ask in the first half of a review does."""
+
+
 def until_half(chunk: Chunk) -> float:
     """The seconds until half of its review is over; negative afterwards."""
     return _seconds_left(chunk) - chunk.job.terms.review_seconds / 2
@@ -24,6 +29,11 @@ def is_half_over(chunk: Chunk) -> bool:
 def is_nearly_over(chunk: Chunk) -> bool:
     """Whether no time is left for another examination."""
     return _seconds_left(chunk) <= LAST_SHARE * chunk.job.terms.review_seconds
+
+
+def sure_seconds(chunk: Chunk) -> float:
+    """How many seconds late deliveries must have been waited for before a dispute."""
+    return min(SURE_SECONDS, SURE_SHARE * chunk.job.terms.review_seconds)
 
 
 def late_seconds(chunk: Chunk) -> float:

@@ -15,11 +15,15 @@ from veriframe.model.verification.findings import Conclusion
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
-    """What a verification says of a result, why, and its report: a JSON document that may be published."""
+    """What a verification says of a result, why, and its report: a JSON document that may be published.
+
+    `late_seconds`: how long it may have waited for late deliveries.
+    """
 
     conclusion: Conclusion
     why: str
     report: bytes
+    late_seconds: float = 0.0
 
 
 class Examiner(Protocol):

@@ -53,8 +53,9 @@ the samples of fur 1.28 to 1.58. Chance grows as the pixels become fewer.
 
 
 ACCEPTED_BRIGHTNESS, REJECTED_BRIGHTNESS = 0.01, 0.02
-"""By what share a tile may be brighter or darker, besides what chance makes it.
+"""By what share a tile of `GRAIN_PIXELS` may be brighter or darker, besides what chance makes it.
 
+In a smaller one a single pixel whose path parts counts for more, and it may be more so.
 Where paths part early, a few bounces fewer are lost among the differences, but make a tile darker: four of 16
 in fur by 0.01 to 0.06.
 """
@@ -111,7 +112,7 @@ def judge(worker: Differences, honest: Differences, early: Differences) -> Answe
     if (
         worker.outliers <= accepted_outliers
         and grain <= ACCEPTED_FACTOR * rounded + ACCEPTED_GRAIN * chance
-        and bias <= ACCEPTED_ERRORS * error + ACCEPTED_BRIGHTNESS
+        and bias <= ACCEPTED_ERRORS * error + ACCEPTED_BRIGHTNESS * chance
         and all(found <= ACCEPTED_FACTOR * share + accepted_gross for found, share in gross)
         and all(found <= ACCEPTED_FACTOR * rounding + ROUNDING for found, rounding, _ in pairs)
     ):
@@ -122,7 +123,7 @@ def judge(worker: Differences, honest: Differences, early: Differences) -> Answe
         for found, rounding, stopped in pairs
     )
     is_grainy = grain > REJECTED_FACTOR * rounded + REJECTED_GRAIN * chance
-    is_biased = bias > REJECTED_ERRORS * error + REJECTED_BRIGHTNESS
+    is_biased = bias > REJECTED_ERRORS * error + REJECTED_BRIGHTNESS * chance
     if is_gross or is_beyond or is_grainy or is_biased or worker.outliers > rejected_outliers:
         return Answer.REJECTED
     return Answer.BETWEEN

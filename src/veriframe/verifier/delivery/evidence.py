@@ -61,7 +61,8 @@ class Retries:
     bytes take, it ends well before the hour that an arbiter gives to an examination."""
 
     usual_bytes_per_second: int = 64_000
-    """What a slow line sends, as usual: half a megabit a second. What bytes take beyond is late."""
+    """What a slow line sends, as usual: half a megabit a second, for all results that are waited for at once.
+    What bytes take beyond is late."""
 
     def within(self, seconds: float) -> Retries:
         """The same, waiting for late parts for no longer than this."""
@@ -74,7 +75,8 @@ class Evidence:
 
     Methods raise `StoreUnavailable`, and `ValidationFailed`: `WITHHELD` for what nobody provides, another
     code for what is not what it must be. `fetched_bytes` counts what came. `on_wait` hears what it waits for
-    before a part is asked for again. All waiting is done within a `waiting`.
+    before a part is asked for again. All waiting is done within a `waiting`; `sharing` says how many results
+    are waited for at the same time, over one line.
     """
 
     store: ContentStore
@@ -84,6 +86,7 @@ class Evidence:
     fetched_bytes: int = 0
     on_wait: Callable[[str], None] = _ignore_wait
     waiting: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
+    sharing: Callable[[], int] = lambda: 1
     _late_seconds: float = field(default=0.0, init=False)
     _on_bytes: Callable[[], None] = field(default=_ignore, init=False)
 
@@ -158,11 +161,13 @@ class Evidence:
 
     async def _asked(self, fetch: Callable[[], Awaitable[T]], path: str, size_bytes: int) -> T:
         """The same. What it waits for its turn afterwards does not count as late."""
-        began, before = _now(), self.fetched_bytes
+        began, before, most = _now(), self.fetched_bytes, 1
 
         def usual_end() -> float:
-            came = self.fetched_bytes - before
-            return began + self.retries.usual_seconds + came / self.retries.usual_bytes_per_second
+            nonlocal most
+            most = max(most, self.sharing())
+            seconds = (self.fetched_bytes - before) * most / self.retries.usual_bytes_per_second
+            return began + self.retries.usual_seconds + seconds
 
         def last_end() -> float:
             return usual_end() + self.retries.late_seconds - self._late_seconds

@@ -122,6 +122,32 @@ async def test_the_pause_before_half_of_a_short_review_ends_in_time(reviewed: Re
     assert reviewed.says.late_seconds[0] == pytest.approx(301 / 4)
 
 
+async def test_a_first_ask_near_the_end_is_no_reason_to_dispute(reviewed: Reviewed) -> None:
+    """fault_361: a watch that begins late waits for seconds only; an arbiter would find what it did not."""
+    offer = replace(JUDGED, review_seconds=86_400)
+    await reviewed.delivered(0, offer=offer)
+    reviewed.says.of = {1: Conclusion.WITHHELD}
+    reviewed.shared.now = reviewed.shared.jobs[1].review_end - 140
+    gate = asyncio.Event()
+
+    async def hang_at_the_fourth(job: Job) -> None:
+        if reviewed.says.asked.count(job.id) == 4:
+            await gate.wait()
+
+    reviewed.says.meanwhile = hang_at_the_fourth
+    review = reviewed.review(replace(ALL, retry_seconds=0.0005))
+    await reviewed.see(review)
+    async with reviewed.running(review), asyncio.timeout(SECONDS):
+        await until(lambda: reviewed.says.asked.count(1) == 4)
+        await turns()
+        assert reviewed.says.late_seconds[0] == 35
+        assert state(reviewed, 1) is JobState.SUBMITTED
+        gate.set()
+        # Four times 35 s are long enough.
+        await until(lambda: Happened.DISPUTED in reviewed.happened(1))
+    assert reviewed.says.asked.count(1) == 4
+
+
 async def hang(_job: Job) -> None:
     """An examination that never ends."""
     await asyncio.Event().wait()

@@ -178,6 +178,17 @@ async def test_bytes_that_come_prolong_the_time_of_all(tmp_path: Path) -> None:
     )
 
 
+async def test_results_that_share_a_line_have_its_time(tmp_path: Path) -> None:
+    """fault_362: four honest workers were withheld by a line that all four shared."""
+    slow = replace(
+        QUICK, part_seconds=5.0, usual_seconds=0.1, late_seconds=0.0, usual_bytes_per_second=4 * SIZE
+    )
+    alone, shared = (of(SlowStore([0.04] * 10), tmp_path, slow) for _ in range(2))
+    shared.sharing = lambda: 4
+    await shared.frame(FRAME)
+    assert "asked for once" in await withheld(alone)
+
+
 async def test_a_store_of_ours_that_is_away_is_not_the_worker(tmp_path: Path) -> None:
     """Then nothing is said of the result."""
     store = SlowStore([60.0])

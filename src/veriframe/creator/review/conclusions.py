@@ -1,0 +1,73 @@
+"""What is known of the results of an order: what was concluded, now or by an earlier run, and what counts."""
+
+from __future__ import annotations
+
+import math
+
+from veriframe.creator.orders.notes import ConclusionNote, OrderNotes
+from veriframe.creator.orders.values import Chunk
+from veriframe.creator.review.examinations import Result, result_of
+from veriframe.creator.review.reports import Reports
+from veriframe.creator.review.time_left import is_half_over, is_nearly_over, sure_seconds
+from veriframe.creator.review.values import Examined
+from veriframe.model.registry.job import Job
+from veriframe.model.verification.findings import AT_FAULT, RIGHT, Conclusion
+from veriframe.threads import run_briefly
+
+
+class Conclusions:
+    """The conclusions about results that are verified in the way `how`. `all` has those of any way."""
+
+    def __init__(self, notes: OrderNotes, reports: Reports, how: str) -> None:
+        self._notes, self._reports, self._how = notes, reports, how
+        self.all = dict(notes.read_conclusions())
+        self._recent: set[Result] = set()
+        """Results that this run has verified."""
+        self._waited = {
+            result: math.inf if note.conclusion is Conclusion.WITHHELD else 0.0
+            for result, note in self.all.items()
+        }
+        """How many seconds late deliveries were waited for; an earlier run has waited long enough."""
+
+    def is_sure(self, chunk: Chunk) -> bool:
+        """Whether late deliveries were waited for long enough, in all examinations of this result."""
+        return self._waited.get(result_of(chunk.job), 0.0) >= sure_seconds(chunk)
+
+    async def note(self, job: Job, found: Examined) -> tuple[ConclusionNote, bool]:
+        """Keep the report, and note the conclusion; one without a report is not noted.
+
+        Returns the note, and whether it is news.
+        """
+        note = ConclusionNote(conclusion=found.conclusion, why=found.why, how=self._how)
+        self._recent.add(result_of(job))
+        self._waited[result_of(job)] = self._waited.get(result_of(job), 0.0) + found.late_seconds
+        if found.report and note.conclusion not in RIGHT:
+            await run_briefly(self._reports.keep, job, found.report)
+        if found.report:
+            await run_briefly(self._notes.note_conclusion, job.id, job.result_cid, note)
+        is_news = self.all.get(result_of(job)) != note
+        self.all[result_of(job)] = note
+        return note, is_news
+
+    def known(self, chunk: Chunk) -> ConclusionNote | None:
+        """What need not be verified again.
+
+        What was withheld is asked for again, while there is time; what was undecided, in the next run: it may
+        have more memory, or the right Blender.
+        """
+        note = self.all.get(result_of(chunk.job))
+        if note is None or note.how != self._how:
+            return None
+        is_recent = result_of(chunk.job) in self._recent
+        if note.conclusion is Conclusion.UNDECIDED and not is_recent:
+            return None
+        if note.conclusion is Conclusion.WITHHELD and not self._is_last_word(chunk, is_recent=is_recent):
+            return None
+        if note.conclusion in AT_FAULT and self._reports.find(chunk.job) is None:
+            return None
+        return note
+
+    def _is_last_word(self, chunk: Chunk, *, is_recent: bool) -> bool:
+        """Whether what was withheld counts as withheld: to ask once more might outlast the review."""
+        is_last = (is_half_over(chunk) and is_recent) or is_nearly_over(chunk)
+        return is_last and self.is_sure(chunk)
