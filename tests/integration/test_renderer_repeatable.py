@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.integration.test_renderer_inspection import inspect
+from tests.integration.verification.test_accused import CYCLE
 
 pytestmark = pytest.mark.slow
 
@@ -96,6 +97,13 @@ bpy.ops.object.geometry_node_bake_single(
 async def test_unrepeatable_features_are_reported(tmp_path: Path, change: str, what: str) -> None:
     """fault_347: two renders of such a scene differ."""
     assert (await inspect(tmp_path, change)).unrepeatable == (what,)
+
+
+async def test_a_dependency_cycle_is_reported(tmp_path: Path) -> None:
+    """fault_360: what Blender evaluates then depends on what it evaluated before."""
+    assert not (await inspect(tmp_path, "")).has_cycle
+    found = await inspect(tmp_path, CYCLE)
+    assert (found.has_cycle, found.unrepeatable) == (True, ())
 
 
 @pytest.mark.parametrize(

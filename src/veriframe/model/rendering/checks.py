@@ -176,8 +176,7 @@ def _name_of(file: MissingFile) -> str:
 def _warnings(inspection: SceneInspection) -> Iterator[str]:
     if inspection.unlit:
         yield "Nothing gives light, and the world is black: the picture will be black. Add a light."
-    unused = [_name_of(file) for file in inspection.missing if not file.used]
-    if unused:
+    if unused := [_name_of(file) for file in inspection.missing if not file.used]:
         yield f"These files are missing, but no picture needs them: {some_names(unused)}."
     if inspection.scripts:
         yield f"Scripts in the scene will not run: {some_names(inspection.scripts)}."
@@ -188,8 +187,12 @@ def _warnings(inspection: SceneInspection) -> Iterator[str]:
         )
     if inspection.risky:
         yield f"Nodes reach no file outside the scene: {some_names(inspection.risky)}."
-    outside = [path for path in inspection.outputs if _is_outside(path)]
-    if outside:
+    if inspection.has_cycle:
+        yield (
+            "Constraints or drivers depend on each other in a cycle: frames may differ from one machine to"
+            " another, and no result is wrong for its pixels. Remove the cycle: Blender's console names it."
+        )
+    if outside := [path for path in inspection.outputs if _is_outside(path)]:
         yield f"The scene's own output paths are not used: {some_names(outside)}."
 
 
@@ -253,6 +256,7 @@ class _Report(_Checked):
     ignored: _Texts
     changed_later: _Texts
     sees_region: _Texts
+    has_cycle: bool
     varied: _Texts
     color_depth: _Count
     seed: Annotated[int, Field(ge=-(2**31), lt=2**31)] | None
@@ -287,6 +291,7 @@ class _Report(_Checked):
             ignored=tuple(self.ignored),
             changed_later=tuple(self.changed_later),
             sees_region=tuple(self.sees_region),
+            has_cycle=self.has_cycle,
             varied=tuple(self.varied),
             color_depth=self.color_depth,
             seed=self.seed,

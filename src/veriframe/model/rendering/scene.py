@@ -56,7 +56,8 @@ class SceneInspection:
     that the scene has; `view_layers` are those that it renders, `denoised_layers` those that Cycles denoises.
     `ignored` lists settings that change the picture and are turned off for a render, `changed_later` what
     makes another picture of the engine's, such as Compositing. `sees_region` lists what may see which part of
-    a picture is rendered, so that a part may render otherwise than the whole.
+    a picture is rendered, so that a part may render otherwise than the whole. `has_cycle`: constraints or
+    drivers depend on each other, so that a frame may depend on those that were evaluated before.
     `varied` are those of `resolution` and `samples` that change with the frame or the view layer.
     `color_depth` is what the scene sets for its own format, in bits a channel.
     `seed` is that of Cycles, None if it is animated or another engine renders. `path_guiding`: Cycles learns
@@ -89,6 +90,7 @@ class SceneInspection:
     ignored: tuple[str, ...] = ()
     changed_later: tuple[str, ...] = ()
     sees_region: tuple[str, ...] = ()
+    has_cycle: bool = False
     varied: tuple[str, ...] = ()
     color_depth: int = 8
     seed: int | None = None

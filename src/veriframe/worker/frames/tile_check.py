@@ -55,12 +55,15 @@ async def check_tile(attempt: Attempt, asset: Asset, until: float, context: Work
         return
     try:
         async with context.lanes.within(Lane.AGAIN, until - started):
-            found = await drawn.rendered_again(attempt.job_id, until, context)
+            found, has_cycle = await drawn.rendered_again(attempt.job_id, until, context)
     except TimeoutError:
         log.info("tile_not_checked", **told, reason="other jobs took the time that the lease left")
         return
     except (RenderFailed, ValidationFailed, HostUnavailable) as error:
         log.warning("tile_not_checked", **told, reason=str(error))
+        return
+    if has_cycle:
+        log.info("tile_not_checked", **told, reason="a dependency cycle makes a frame depend on others")
         return
     published = context.workspace.validated(attempt.job_id) / tiles_file(number)
     leaves = await run_uninterrupted(published.read_bytes)
@@ -105,8 +108,11 @@ class _Drawn:
         decoding = decoding_seconds(shown.width, shown.height)
         return pace.loading_seconds + share * pace.frame_seconds + decoding
 
-    async def rendered_again(self, job_id: int, until: float, context: WorkerContext) -> str:
-        """The hash of the tile, in hex. Raises `RenderFailed`, `ValidationFailed`, `HostUnavailable`."""
+    async def rendered_again(self, job_id: int, until: float, context: WorkerContext) -> tuple[str, bool]:
+        """The hash of the tile, in hex, and whether the scene has a dependency cycle.
+
+        Raises `RenderFailed`, `ValidationFailed`, `HostUnavailable`.
+        """
         workspace, shown = context.workspace, self.grid.bordered(self.tile)
         out = workspace.rendered(job_id) / "tile"
         await run_uninterrupted(workspace.empty, out)
@@ -115,6 +121,7 @@ class _Drawn:
             left = until - context.monotonic()
             async for _ in session.frames(one, out, lease_seconds=left):
                 pass
+            has_cycle = session.has_cycle
         cut = Cut(
             file=out / proof_file(self.number),
             kind=CutKind.RAW_PROOF,
@@ -123,7 +130,7 @@ class _Drawn:
             size=(self.grid.width, self.grid.height),
         )
         (found,) = await context.renderer.cut([cut])
-        return found.leaf
+        return found.leaf, has_cycle
 
 
 @asynccontextmanager

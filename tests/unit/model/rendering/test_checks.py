@@ -147,6 +147,12 @@ def test_at_most_five_missing_files_are_listed() -> None:
     assert "//5.png" not in sentence
 
 
+def test_a_dependency_cycle_is_a_warning() -> None:
+    """fault_360: the creator learns that no result of it is proved wrong."""
+    (warning,) = _warnings(has_cycle=True)
+    assert "Remove the cycle" in warning
+
+
 def test_unused_missing_files_are_a_warning() -> None:
     """fault_22: they do not prevent the render."""
     assert _warnings(missing=(_missing("//old.png", used=False),)) == (

@@ -142,6 +142,18 @@ async def test_a_tile_that_is_another_is_never_submitted(bench: Bench) -> None:
         await breaker.require_healthy(bench.renderer)
 
 
+async def test_a_tile_of_a_scene_with_a_cycle_may_be_another(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fault_360: it depends on what was evaluated before; a creator would make good machines look bad."""
+    monkeypatch.setattr(FakeSession, "has_cycle", True)
+    moody(bench).colour = (200, 120, 41)
+    with capture_logs() as logs:
+        assert (await delivered(bench)).stage is Stage.SUBMITTED
+    (told,) = [entry for entry in logs if entry["event"] == "tile_not_checked"]
+    assert "cycle" in told["reason"]
+
+
 @pytest.mark.parametrize(
     "failure", [crash(), HostUnavailable("The disk is full."), RenderFailed(Code.LEASE, "Late.")]
 )

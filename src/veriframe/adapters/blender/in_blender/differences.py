@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +17,9 @@ from region_sight import readers, tells_machine  # type: ignore[import-not-found
 IGNORED = {"use_border": "Render Region", "use_multiview": "Stereoscopy", "use_stamp": "Burn Into Image"}
 """Settings of `RenderSettings` that `render_frames.py` turns off, by the names that Blender shows."""
 
+
+CYCLE = b"Dependency cycle detected"
+"""What Blender writes to stdout whenever it builds a dependency graph with a cycle."""
 
 MOST_DITHER = 1.0
 """More of it makes parts of a picture differ by more than a verifier allows for."""
@@ -94,6 +100,29 @@ def unrepeatable() -> Iterator[str]:
                 yield f"unbaked rigid body {item.name}"
 
 
+def has_cycle() -> bool:
+    """Whether the scene, as it is shown, has a dependency cycle of constraints, drivers and the like.
+
+    What Blender evaluates then depends on what it evaluated before. It tells only on stdout, through the
+    buffer of the C library.
+    """
+    library = ctypes.CDLL(None)
+    sys.stdout.flush()
+    library.fflush(None)
+    with tempfile.TemporaryFile() as told:
+        stdout = os.dup(1)
+        os.dup2(told.fileno(), 1)
+        try:
+            bpy.context.evaluated_depsgraph_get().debug_tag_update()
+            bpy.context.view_layer.update()
+        finally:
+            library.fflush(None)
+            os.dup2(stdout, 1)
+            os.close(stdout)
+        told.seek(0)
+        return CYCLE in told.read(2**20)
+
+
 def unbaked(modifier: Any, item: Any) -> Iterator[str]:
     """A modifier whose result depends on an earlier computation, without a cache in the scene."""
     name = f"{modifier.name} of {item.name}"
@@ -145,7 +174,8 @@ def is_packed(bake: Any, modifier: Any, item: Any) -> bool:
     copy = item.copy()
     try:
         with tempfile.TemporaryDirectory() as folder:
-            copied = next(one for one in copy.modifiers[modifier.name].bakes if one.bake_id == bake.bake_id)
+            bakes = copy.modifiers[modifier.name].bakes
+            (copied,) = [one for one in bakes if one.bake_id == bake.bake_id]
             copied.use_custom_path, copied.directory = True, folder
             found = bpy.ops.object.geometry_node_bake_unpack_single(
                 session_uid=copy.session_uid,
@@ -154,8 +184,8 @@ def is_packed(bake: Any, modifier: Any, item: Any) -> bool:
                 method="USE_ORIGINAL",
             )
             return "FINISHED" in found
-    except (AttributeError, RuntimeError):
-        # Older releases cannot pack.
+    except (AttributeError, LookupError, RuntimeError, ValueError):
+        # Older releases cannot pack; and broken data must not look baked.
         return False
     finally:
         bpy.data.objects.remove(copy)

@@ -15,7 +15,7 @@ from typing import Any
 
 import bpy
 from blocks import all_trees, animated_blocks  # type: ignore[import-not-found]
-from differences import changed_later, ignored, unrepeatable, varied  # type: ignore[import-not-found]
+from differences import changed_later, has_cycle, ignored, unrepeatable, varied  # type: ignore[import-not-found]
 from lighting import is_unlit  # type: ignore[import-not-found]
 from region_sight import sees_region  # type: ignore[import-not-found]
 
@@ -192,6 +192,7 @@ def facts() -> dict[str, Any]:
         "ignored": some(ignored),
         "changed_later": some(lambda: changed_later(scene)),
         "sees_region": some(sees_region),
+        "has_cycle": ask(has_cycle, False),
         "varied": some(lambda: varied(scene)),
         "color_depth": ask(lambda: int(render.image_settings.color_depth), 8),
     }
