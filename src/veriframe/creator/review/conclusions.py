@@ -27,23 +27,24 @@ class Conclusions:
             result: math.inf if note.conclusion is Conclusion.WITHHELD else 0.0
             for result, note in self.all.items()
         }
-        """How many seconds late deliveries were waited for; an earlier run has waited long enough."""
+        """How many seconds late deliveries were waited for; long enough, if it was noted."""
 
-    def is_sure(self, chunk: Chunk) -> bool:
-        """Whether late deliveries were waited for long enough, in all examinations of this result."""
-        return self._waited.get(result_of(chunk.job), 0.0) >= sure_seconds(chunk)
+    def is_sure(self, job: Job) -> bool:
+        """Whether late deliveries were waited for long enough, in all examinations of its result."""
+        return self._waited.get(result_of(job), 0.0) >= sure_seconds(job)
 
     async def note(self, job: Job, found: Examined) -> tuple[ConclusionNote, bool]:
-        """Keep the report, and note the conclusion; one without a report is not noted.
+        """Keep the report, and note the conclusion. Returns the note, and whether it is news.
 
-        Returns the note, and whether it is news.
+        Without a report nothing is noted for the next run; nor is what may still be on its way.
         """
         note = ConclusionNote(conclusion=found.conclusion, why=found.why, how=self._how)
         self._recent.add(result_of(job))
         self._waited[result_of(job)] = self._waited.get(result_of(job), 0.0) + found.late_seconds
         if found.report and note.conclusion not in RIGHT:
             await run_briefly(self._reports.keep, job, found.report)
-        if found.report:
+        is_final = note.conclusion is not Conclusion.WITHHELD or self.is_sure(job)
+        if found.report and is_final:
             await run_briefly(self._notes.note_conclusion, job.id, job.result_cid, note)
         is_news = self.all.get(result_of(job)) != note
         self.all[result_of(job)] = note
@@ -70,4 +71,4 @@ class Conclusions:
     def _is_last_word(self, chunk: Chunk, *, is_recent: bool) -> bool:
         """Whether what was withheld counts as withheld: to ask once more might outlast the review."""
         is_last = (is_half_over(chunk) and is_recent) or is_nearly_over(chunk)
-        return is_last and self.is_sure(chunk)
+        return is_last and self.is_sure(chunk.job)

@@ -198,7 +198,7 @@ class Review:
         current = next((one for one in self._reviewed() if _key(one) == _key(chunk)), None)
         if current is None:
             return True
-        is_sure = is_half_over(current) and self._conclusions.is_sure(current)
+        is_sure = is_half_over(current) and self._conclusions.is_sure(current.job)
         if note.conclusion is Conclusion.WITHHELD and not is_sure:
             # It may come yet, and an arbiter may find it then: a dispute would be lost.
             pause = self._options.retry_seconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from veriframe.creator.orders.values import Chunk
+from veriframe.model.registry.job import Job
 
 LAST_SHARE = 0.1
 """When so much of a review is left, what was withheld is not asked for again, however long ago that was."""
@@ -31,9 +32,9 @@ def is_nearly_over(chunk: Chunk) -> bool:
     return _seconds_left(chunk) <= LAST_SHARE * chunk.job.terms.review_seconds
 
 
-def sure_seconds(chunk: Chunk) -> float:
+def sure_seconds(job: Job) -> float:
     """How many seconds late deliveries must have been waited for before a dispute."""
-    return min(SURE_SECONDS, SURE_SHARE * chunk.job.terms.review_seconds)
+    return min(SURE_SECONDS, SURE_SHARE * job.terms.review_seconds)
 
 
 def late_seconds(chunk: Chunk) -> float:

@@ -142,6 +142,7 @@ async def test_a_first_ask_near_the_end_is_no_reason_to_dispute(reviewed: Review
         await turns()
         assert reviewed.says.late_seconds[0] == 35
         assert state(reviewed, 1) is JobState.SUBMITTED
+        assert not reviewed.notes.read_conclusions(), "the next run must ask for itself"
         gate.set()
         # Four times 35 s are long enough.
         await until(lambda: Happened.DISPUTED in reviewed.happened(1))
