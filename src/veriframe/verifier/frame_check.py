@@ -51,18 +51,17 @@ class FrameCheck:
 
     async def check(self, delivered: Delivered, plan: Plan) -> FrameFinding:
         """Compare the drawn tiles, and more of them while the rule is between; or the whole frame."""
-        is_whole = bool(self.traits.whole_because or self.traits.by_eye)
-        if not is_whole or (delivered.leaves is not None and self.traits.tiles_show_noisy):
+        if not self.traits.is_whole or (delivered.leaves is not None and self.traits.tiles_show_noisy):
             suspects = self._suspects(delivered, plan)
             drawn = self._drawn(delivered, suspects, plan, await asyncio.to_thread(flat_tiles, delivered))
             first = len(suspects) + plan.tiles
-            await self._tiles(drawn[:first], delivered, is_whole=is_whole)
+            await self._tiles(drawn[:first], delivered)
             for tile in drawn[first:]:
                 if not self.judging.is_between:
                     break
-                await self._tiles([tile], delivered, is_whole=is_whole)
+                await self._tiles([tile], delivered)
             self.judging.settle()
-        if is_whole:
+        if self.traits.is_whole:
             await render_whole(self.judging, delivered, self.traits)
             self.on_tile()
         elif self.traits.denoises and (self._is_unlike or plan.request.thorough):
@@ -75,7 +74,11 @@ class FrameCheck:
                 conclusion_of_its_own=Conclusion.UNDECIDED,
                 reason="nothing of it could be compared",
             )
-        return FrameFinding(number=self.judging.frame, tiles=tuple(self.judging.findings), is_whole=is_whole)
+        return FrameFinding(
+            number=self.judging.frame,
+            tiles=tuple(self.judging.findings),
+            is_whole=self.traits.is_whole,
+        )
 
     def _drawn(
         self, delivered: Delivered, suspects: Sequence[int], plan: Plan, flat: Sequence[int]
@@ -89,7 +92,7 @@ class FrameCheck:
         suspects = plan.request.suspects.get(self.judging.frame, ())
         return [tile for tile in dict.fromkeys(suspects) if 0 <= tile < delivered.grid.count]
 
-    async def _tiles(self, tiles: Sequence[int], delivered: Delivered, *, is_whole: bool) -> None:
+    async def _tiles(self, tiles: Sequence[int], delivered: Delivered) -> None:
         """Render tiles again; compare what was rendered with the proof, and then what was delivered."""
         regions = [moved(delivered.grid.region(tile), delivered.region) for tile in tiles]
         crops = await self.judging.crops.render_all(self.judging.frame, regions, on_part=self.on_tile)
@@ -99,7 +102,7 @@ class FrameCheck:
                 return
             if delivered.leaves is not None:
                 await self._noisy(tile, region, ours, delivered)
-            if not (is_whole or self.judging.is_wrong(tile)):
+            if not (self.traits.is_whole or self.judging.is_wrong(tile)):
                 await self._delivered(tile, region, ours, delivered)
                 self._rendered.append((tile, region, ours))
 

@@ -82,10 +82,9 @@ class Result:
     def steps(self, tiles: int) -> int:
         """How many parts of each frame are rendered, unless more are needed."""
         traits = self.traits(self.numbers[0])
-        is_whole = bool(traits.whole_because or traits.by_eye)
-        if is_whole and not (self.task.has_proof and traits.tiles_show_noisy):
+        if traits.is_whole and not (self.task.has_proof and traits.tiles_show_noisy):
             return 1
-        return min(tiles, self.tiles_of_frame) + is_whole
+        return min(tiles, self.tiles_of_frame) + traits.is_whole
 
     def traits(self, number: int) -> Traits:
         """How a frame can be checked."""

@@ -61,7 +61,7 @@ class Traits:
     `step` is what dithering and quantisation may change a value of the delivered picture by.
     `tiles_show_noisy`: a tile that is rendered by itself has the whole's noisy image. `whole_because`: why
     the delivered picture is not the sum of its tiles, as one clause; empty if it is. `by_eye`: why another
-    machine need not render the same; empty if it must.
+    machine need not render the same, which is such a reason, too; empty if it must.
     """
 
     denoises: bool = False
@@ -69,6 +69,11 @@ class Traits:
     tiles_show_noisy: bool = True
     whole_because: str = ""
     by_eye: str = ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the whole picture is rendered again to check what was delivered."""
+        return bool(self.whole_because)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
