@@ -14,7 +14,6 @@ from benchmarks.calibration.cases import EARLY, KERNEL, OURS, Case, Machine, Way
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from veriframe.model.verification import rule
 from veriframe.model.verification.rule import Differences
 from veriframe.verifier import comparing
 
@@ -97,7 +96,7 @@ def measure(cases: Sequence[Case], folder: Path) -> list[Figure]:
 
 def _figure(case: Case, way: Way, pictures: Sequence[NDArray[np.float32]]) -> Figure:
     ours, kernel, early, theirs = pictures
-    seen = comparing.judged(ours, kernel, early, theirs, is_light=True)
+    answer, seen = comparing.judge(ours, kernel, early, theirs, is_light=True)
     worker, honest, stopped = seen
     return Figure(
         scene=case.crop.scene,
@@ -116,7 +115,7 @@ def _figure(case: Case, way: Way, pictures: Sequence[NDArray[np.float32]]) -> Fi
         early_outliers=_short(stopped.outliers),
         gross=_both_short(worker.gross),
         honest_gross=_both_short(honest.gross),
-        answer=rule.judge(*seen).value,
+        answer=answer.value,
         grain=_short(worker.grain),
         honest_grain=_short(honest.grain),
         brightness=float(f"{worker.brightness:.5g}"),

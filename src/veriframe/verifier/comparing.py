@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from veriframe.model.verification.rule import GROSS, REJECTED_FACTOR, ROUNDING, SLACK, Differences
+from veriframe.model.verification import rule
+from veriframe.model.verification.rule import GROSS, REJECTED_FACTOR, ROUNDING, SLACK, Answer, Differences
 from veriframe.verifier.samples import Samples
 
 SMALL = 1e-3
@@ -20,6 +21,14 @@ BRIGHTEST = 0.99
 """The quantile up to which values count for the brightness of a tile."""
 
 QUANTILES = (0.25, 0.5, 0.75)
+
+LEAST_OWN_PIXELS = 64
+"""So many pixels in which our own renders differ are judged by themselves; fewer are chance."""
+
+Judged = tuple[Differences, Differences, Differences]
+"""How ours differs from theirs, from the other kernel's, and from the early stop."""
+
+_WORSE = (Answer.ACCEPTED, Answer.BETWEEN, Answer.REJECTED)
 
 FLAT_LEVELS = 2 / 255
 """A tile in which no channel varies by more shows nothing."""
@@ -70,7 +79,7 @@ def differences(
     return Differences((low, middle, high), float((chosen > bound).mean()), (little, much), found.size)
 
 
-def judged(  # noqa: PLR0913 - four pictures, and what they are
+def judge(  # noqa: PLR0913 - four pictures, and what they are
     ours: Samples,
     other: Samples,
     early: Samples,
@@ -78,27 +87,33 @@ def judged(  # noqa: PLR0913 - four pictures, and what they are
     step: float = 0.0,
     *,
     is_light: bool = False,
-) -> tuple[Differences, Differences, Differences]:
-    """What the rule sees of a part: how ours differs from theirs, the other kernel's and the early stop.
+) -> tuple[Answer, Judged]:
+    """The rule's answer about a part, and what it saw: how ours differs from theirs, S and E.
 
     `step` is what quantisation may change a value by. `is_light`: the values are light, so that their sum
     means something; that of depths, say, does not.
+
+    Pixels in which nothing differs do not count: most of a part may be plain background. But a worker decides
+    in which pixels theirs differs, and the last bits of a background would hide the rest. So the part is
+    judged again by the pixels in which our own renders differ, and the worse answer is the answer.
     """
     apart, rounded, stopped = (relative(ours, one, step) for one in (theirs, other, early))
-    # Most of a tile may be plain background, which no cheat needs to render.
-    active = (apart > 0) | (rounded > 0) | (stopped > 0)
-    bound = _outlier_bound(rounded[active], stopped[active])
-    honest = differences(rounded, bound, SLACK, active)
-    worker, early_stop = differences(apart, bound, 0.0, active), differences(stopped, bound, 0.0, active)
-    if step:
-        # Quantisation and dithering have a grain of their own.
-        return worker, honest, early_stop
-    own = grain(ours)
-    a, b, c = (
-        _whole(one, ours, pixels, own, is_light=is_light)
-        for one, pixels in ((worker, theirs), (honest, other), (early_stop, early))
-    )
-    return a, b, c
+    own = (rounded > 0) | (stopped > 0)
+    answers = list[tuple[Answer, Judged]]()
+    for active in (own | (apart > 0), own):
+        if answers and active.sum() < LEAST_OWN_PIXELS:
+            continue
+        bound = _outlier_bound(rounded[active], stopped[active])
+        seen = (
+            differences(apart, bound, 0.0, active),
+            differences(rounded, bound, SLACK, active),
+            differences(stopped, bound, 0.0, active),
+        )
+        if not step:
+            # Quantisation and dithering have a grain of their own.
+            seen = _whole(seen, ours, (theirs, other, early), is_light=is_light)
+        answers.append((rule.judge(*seen), seen))
+    return max(answers, key=lambda answer: _WORSE.index(answer[0]))
 
 
 def _outlier_bound(rounded: NDArray[np.float32], stopped: NDArray[np.float32]) -> float:
@@ -114,15 +129,19 @@ def _outlier_bound(rounded: NDArray[np.float32], stopped: NDArray[np.float32]) -
     return REJECTED_FACTOR * (float(np.quantile(rounded, QUANTILES[-1] + SLACK)) + ROUNDING)
 
 
-def _whole(
-    found: Differences, ours: Samples, theirs: Samples, own_grain: float, *, is_light: bool
-) -> Differences:
-    """What is found of pixels, with what the tile as a whole shows. `own_grain` is that of ours."""
-    found = replace(found, grain=_short(grain(theirs) / own_grain))
-    if not is_light:
-        return found
-    mean, error = brightness(ours, theirs)
-    return replace(found, brightness=_short(mean), brightness_error=_short(error))
+def _whole(seen: Judged, ours: Samples, others: tuple[Samples, ...], *, is_light: bool) -> Judged:
+    """What is found of pixels, with what the part as a whole shows."""
+    own = grain(ours)
+    found = [
+        replace(one, grain=_short(grain(pixels) / own)) for one, pixels in zip(seen, others, strict=True)
+    ]
+    if is_light:
+        for place, pixels in enumerate(others):
+            mean, error = brightness(ours, pixels)
+            bright = replace(found[place], brightness=_short(mean), brightness_error=_short(error))
+            found[place] = bright
+    worker, honest, early_stop = found
+    return worker, honest, early_stop
 
 
 def _short(value: float) -> float:

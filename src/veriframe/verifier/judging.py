@@ -10,7 +10,6 @@ from functools import partial
 from veriframe.errors import Code, RenderFailed
 from veriframe.model.bundle.chunks import whole_region
 from veriframe.model.rendering.frames import Region
-from veriframe.model.verification import rule
 from veriframe.model.verification.findings import Conclusion, Subject, TileFinding
 from veriframe.model.verification.rule import Answer, Differences
 from veriframe.model.verification.tiles import TileGrid
@@ -56,9 +55,9 @@ class Judging:
 
     @property
     def is_between(self) -> bool:
-        """Whether more tiles may tell: some are undecided, and none is wrong."""
-        found = {finding.conclusion for finding in self.findings}
-        return Conclusion.UNDECIDED in found and Conclusion.WRONG not in found
+        """Whether more tiles may tell: some are between, and none is wrong. An unfit machine stays so."""
+        is_wrong = any(one.conclusion is Conclusion.WRONG for one in self.findings)
+        return not is_wrong and any(one.reason == _BETWEEN for one in self.findings)
 
     @property
     def wrong_tiles(self) -> int:
@@ -124,11 +123,9 @@ class Judging:
         others = taken(other), taken(early)
         is_light = part.subject is Subject.NOISY and take is None
         # In threads, since whole frames take seconds: meanwhile deliveries for other examinations go on.
-        judged = await asyncio.to_thread(comparing.judged, a, *others, theirs, step, is_light=is_light)
+        answer, judged = await asyncio.to_thread(comparing.judge, a, *others, theirs, step, is_light=is_light)
         if part.is_whole:
             answer = await asyncio.to_thread(_of_tiles, a, *others, theirs, step)
-        else:
-            answer = rule.judge(*judged)
         conclusion, reason = _MEANING[answer]
         if answer is Answer.REJECTED and (why := await self._unfit(part, ours)):
             conclusion, reason = Conclusion.UNDECIDED, f"this machine {why}, so that it cannot judge"
@@ -169,7 +166,7 @@ class Judging:
         if not self.has_two_kernels:
             return "has one kernel only, which does not show what rounding does"
         if self.crops.sessions.has_cycle:
-            return "evaluates a dependency cycle of the scene otherwise after other frames"
+            return "does not know after which frames a worker evaluated the scene's dependency cycle"
         return "" if await self._repeats(part, ours) else "does not render the same bits each time"
 
     async def _repeats(self, part: Part, ours: Crop) -> bool:
@@ -192,8 +189,8 @@ def _of_tiles(ours: Samples, other: Samples, early: Samples, theirs: Samples, st
     for tile in range(grid.count):
         region = grid.region(tile)
         a, s, e, w = (part_of(samples, region, here) for samples in (ours, other, early, theirs))
-        judged = comparing.judged(a, s, e, w, step)
-        if (answer := rule.judge(*judged)) is Answer.REJECTED:
+        answer, _ = comparing.judge(a, s, e, w, step)
+        if answer is Answer.REJECTED:
             return answer
         between += answer is Answer.BETWEEN
     # Of many honest tiles, chance leaves a few between.

@@ -20,7 +20,7 @@ import asyncio
 import math
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -57,7 +57,7 @@ class Verified:
 
     `pictures` are of the parts that differ, `overviews` small JPEGs of the delivered frames by their numbers.
     `size` is that of the frames in pixels; None if nothing was looked at. `lacks_asset`: nobody provides the
-    scene now.
+    scene now. `late_seconds`: how long late deliveries were waited for.
     """
 
     finding: JobFinding
@@ -65,6 +65,7 @@ class Verified:
     overviews: Mapping[int, bytes] = field(default_factory=dict)
     size: tuple[int, int] | None = None
     lacks_asset: bool = False
+    late_seconds: float = 0.0
 
 
 class Watching:
@@ -120,11 +121,11 @@ class Verifier:
         job: Job,
         request: Request,
         after_block: int | None = None,
-        late_seconds: float = math.inf,
+        late: Callable[[], float] = lambda: math.inf,
     ) -> Verified:
         """Verify the result of a job. The seed is of the block after `after_block`; None: its submission's.
 
-        Waits for that block. `late_seconds`: late deliveries are waited for no longer.
+        Waits for that block. `late` says, once it is its turn, how many seconds late deliveries may take.
         Raises `RegistryUnavailable`, `StoreUnavailable`, `HostUnavailable`, and `SettingsError` if the job
         has none of the frames that were asked for; what cannot be decided here is a finding.
         """
@@ -144,10 +145,10 @@ class Verifier:
             machine_class=await self.renderer.machine_class(),
             are_named=bool(request.frames),
         )
-        plan = Plan(job=job, seed=seed, request=request, late_seconds=late_seconds)
+        plan = Plan(job=job, seed=seed, request=request)
         turn = Turn(self._turns)
         async with self._scenes.kept(job.order.asset_cid), turn:
-            verified = await self._job(finding, plan, turn)
+            verified = await self._job(finding, replace(plan, late_seconds=late()), turn)
         seconds = round(time.monotonic() - started, 2)
         return replace(verified, finding=replace(verified.finding, seconds=seconds))
 
@@ -176,12 +177,13 @@ class Verifier:
         )
         try:
             result = await open_result(evidence, self.renderer, plan.job, opened)
-            return await self._frames(finding, result, plan)
+            verified = await self._frames(finding, result, plan)
         except ValidationFailed as error:
-            return Verified(finding=at_fault(finding, error))
+            verified = Verified(finding=at_fault(finding, error))
         finally:
             # An order has many results, and its asset stays open for all of them.
             await asyncio.to_thread(disk.remove, folder)
+        return replace(verified, late_seconds=evidence.late_seconds)
 
     async def _frames(self, finding: JobFinding, result: Result, plan: Plan) -> Verified:
         """Steps 4 to 6, of the frames that are drawn."""

@@ -60,5 +60,5 @@ async def denoise_again(judging: Judging, delivered: Delivered) -> None:
         Part(WHOLE, delivered.region, Subject.DELIVERED),
         Conclusion.EXACT if is_same else Conclusion.WRONG,
         "" if is_same else "the delivered picture is not what denoising its proof makes",
-        (ours, delivered.colours),
+        (ours, delivered.colours) if ours.shape == delivered.colours.shape else None,
     )

@@ -66,11 +66,31 @@ def test_a_plain_background_says_nothing() -> None:
     other, early, empty = ours.copy(), ours.copy(), tile()
     other[:, :20] *= np.float32(1 + 1e-6)
     early[:, :20] *= np.float32(1.02)
-    worker, honest, stopped = comparing.judged(ours, other, early, empty)
-    assert rule.judge(worker, honest, stopped) is rule.Answer.REJECTED
+    answer, (worker, _, stopped) = comparing.judge(ours, other, early, empty)
+    assert answer is rule.Answer.REJECTED
     assert worker.quantiles[0] > 0.01
     assert stopped.quantiles[0] == pytest.approx(0.02, rel=0.1)
-    assert rule.judge(*comparing.judged(ours, other, early, other)) is rule.Answer.ACCEPTED
+    assert comparing.judge(ours, other, early, other)[0] is rule.Answer.ACCEPTED
+
+
+@pytest.mark.parametrize("share", [5, 10, 15, 19, 22, 24])
+@pytest.mark.parametrize("rounding", [1e-3, 1e-5, 5e-6, 7e-7])
+def test_the_last_bits_of_a_background_hide_nothing(share: int, rounding: float) -> None:
+    """fault_364: the worker changes each value of it by one: its pixels count then, beside the object."""
+    dice, pixels = np.random.default_rng(5), 64 * 64 * share // 100
+    ours = np.full((64 * 64, 4), 0.2, np.float32)
+    object_ = dice.uniform(0.3, 0.7, (pixels, 1)).astype(np.float32)
+    noise = 1 + dice.normal(0, 0.1, (pixels, 1)).astype(np.float32)
+    ours[:pixels] = object_ * noise
+    other, early, theirs = ours.copy(), ours.copy(), ours.copy()
+    other[:pixels] *= (1 + dice.normal(0, 1.5 * rounding, (pixels, 1))).astype(np.float32)
+    early[:pixels] *= (1 + dice.normal(0, 0.025, (pixels, 1))).astype(np.float32)
+    theirs[:pixels] = np.clip(object_ * np.float32(0.96), 0.91 * ours[:pixels], 1.09 * ours[:pixels])
+    theirs[pixels:] = np.nextafter(theirs[pixels:], np.float32(1))
+    tiles = [one.reshape(64, 64, 4) for one in (ours, other, early, theirs, other)]
+    a, s, e, w, honest = tiles
+    assert comparing.judge(a, s, e, w, is_light=True)[0] is rule.Answer.REJECTED
+    assert comparing.judge(a, s, e, honest, is_light=True)[0] is rule.Answer.ACCEPTED
 
 
 def test_a_flat_tile_varies_by_no_more_than_two_levels() -> None:
@@ -149,10 +169,10 @@ def test_grain_grows_with_noise_and_not_with_brightness() -> None:
     assert comparing.grain(tile()) < own / 1000
     assert comparing.grain(np.ones((2, 64, 3), np.float32)) == 1.0
     assert comparing.grain(tile(np.nan)) == comparing.grain(tile(0.0))
-    judged = comparing.judged(ours, ours, ours, np.float32(0.5) + 2 * noise)
+    _, judged = comparing.judge(ours, ours, ours, np.float32(0.5) + 2 * noise)
     assert judged[0].grain == pytest.approx(4, rel=0.1)
     assert judged[1].grain == 1
-    assert comparing.judged(ours, ours, ours, ours + noise, 0.01)[0].grain == 1
+    assert comparing.judge(ours, ours, ours, ours + noise, 0.01)[1][0].grain == 1
 
 
 def test_brightness_is_that_of_the_channel_furthest_from_one() -> None:
@@ -166,9 +186,9 @@ def test_brightness_is_that_of_the_channel_furthest_from_one() -> None:
     for one, other in ((tile(np.nan), tile(0.0)), (tile(np.inf), tile(np.inf))):
         assert comparing.brightness(one, other) == (1, 0)
     assert comparing.brightness(tile(0.0), tile(1e-6))[0] == pytest.approx(1, abs=0.002)
-    judged = comparing.judged(ours, ours, ours, theirs, is_light=True)
+    _, judged = comparing.judge(ours, ours, ours, theirs, is_light=True)
     assert [one.brightness for one in judged] == [pytest.approx(0.95, rel=0.005), 1, 1]
-    assert comparing.judged(ours, ours, ours, theirs)[0].brightness == 1
+    assert comparing.judge(ours, ours, ours, theirs)[1][0].brightness == 1
 
 
 def test_the_error_of_brightness_is_that_of_its_mean() -> None:

@@ -34,7 +34,7 @@ _COLOURS = 4
 
 
 class _Ended(ValidationFailed):
-    """The decoding ended by itself: because of a file, or because of this machine."""
+    """The decoder was ended: by what a file made it do, or by this machine."""
 
 
 async def cut(sandbox: Sandbox, cuts: Sequence[Cut], limits: RenderLimits) -> Sequence[CutSamples]:
@@ -47,7 +47,7 @@ async def cut(sandbox: Sandbox, cuts: Sequence[Cut], limits: RenderLimits) -> Se
     try:
         taken = await _cut(sandbox, in_order, limits)
     except _Ended as error:
-        # A machine that is short of memory or time for a moment must not make a picture bad.
+        # A machine that is short of memory for a moment must not make a picture bad.
         log.warning("decoding_repeated", reason=str(error))
         taken = await _cut(sandbox, in_order, limits)
     return [samples for _, samples in sorted(zip(places, taken, strict=True), key=lambda pair: pair[0])]
@@ -122,7 +122,7 @@ def _raise_failure(
         raise HostUnavailable("The disk is full: pictures cannot be compared. Free some, or set TMPDIR.")
     if end.ending in (Ending.TIMEOUT, Ending.CPU_LIMIT) and not report.finished:
         took = format_span(round(end.seconds))
-        raise _Ended(
+        raise ValidationFailed(
             Code.TIMEOUT, f"Decoding was stopped after {took}: pictures of this size do not take that long."
         )
     if at_limit := _at_limit(end, report, allowed.limits, cuts):

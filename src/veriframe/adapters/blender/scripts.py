@@ -234,7 +234,7 @@ def _measured(end: RunExit) -> Mapping[str, float]:
 
 
 _CYCLE = "Dependency cycle detected"
-"""How Blender begins a line whenever it builds a dependency graph with a cycle."""
+"""What Blender says whenever it builds a dependency graph with a cycle."""
 
 
 class LogLines:
@@ -249,6 +249,6 @@ class LogLines:
     def take(self, line: str) -> None:
         """Logs one stripped line."""
         self.taken += 1
-        self.has_cycle = self.has_cycle or line.startswith(_CYCLE)
+        self.has_cycle = self.has_cycle or _CYCLE in line
         if self.taken <= MAX_LOG_LINES:
             log.debug("blender_output", line=line)

@@ -16,8 +16,8 @@ from veriframe.creator.orders.posting import OrderPosting
 from veriframe.creator.review.reordering import Reordering
 from veriframe.creator.review.reports import Reports
 from veriframe.creator.review.reviewing import Review
-from veriframe.creator.review.values import Examined, Examiner, ReviewOptions, Told
-from veriframe.errors import MoveRefused, SettingsError
+from veriframe.creator.review.values import Examined, Examiner, Late, ReviewOptions, Told
+from veriframe.errors import MoveRefused, SettingsError, StoreUnavailable
 from veriframe.model.registry.job import Job, format_address
 from veriframe.model.verification.findings import Request
 from veriframe.model.verification.report import write_report
@@ -111,20 +111,27 @@ class Verifying(Examiner):
     async def __aexit__(self, *_error: object) -> None:
         await self.rest()
 
-    async def examine(self, job: Job, late_seconds: float) -> Examined:
+    async def examine(self, job: Job, late: Late) -> Examined:
         """Verify the result."""
         self._under_way += 1
         try:
             verifier = await self._open()
-            verified = await verifier.verify(job, self._request, late_seconds=late_seconds)
+            verified = await verifier.verify(job, self._request, late=late)
         except BaseException:
             if self._under_way == 1:
                 await self.rest()
             raise
         finally:
             self._under_way -= 1
+        if verified.lacks_asset:
+            raise StoreUnavailable(f"Nobody provides the scene now: {verified.finding.why}.")
         note = concluded(verified.finding, self._request)
-        return Examined(conclusion=note.conclusion, why=note.why, report=write_report([verified.finding]))
+        return Examined(
+            conclusion=note.conclusion,
+            why=note.why,
+            report=write_report([verified.finding]),
+            late_seconds=verified.late_seconds,
+        )
 
     async def rest(self) -> None:
         """Close the verifier. An examination that begins meanwhile opens another one."""

@@ -197,9 +197,10 @@ async def _verify(
             with outcomes.of(job_id=status.job.id):
                 watching.begin(status.job.id)
                 verified = await verifier.verify(status.job, request)
+                # Told and noted before its page is drawn.
+                on_found(verified.finding)
                 section = await asyncio.to_thread(section_of, verified) if has_page else None
                 found.append(_Found(status=status, finding=verified.finding, section=section))
-                on_found(verified.finding)
     return found
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from veriframe.causes import cause_of
 from veriframe.creator.orders.arriving import require_free
 from veriframe.creator.orders.results import ChunkResults, preview_bytes
 from veriframe.creator.orders.values import Chunk, OrderStatus
@@ -16,6 +17,9 @@ from veriframe.errors import JobError, Unavailable
 from veriframe.model.quantities import format_span
 from veriframe.ports.store import ContentStore
 from veriframe.retry import end
+
+FINISH_SECONDS = 120
+"""How long all that are left are waited for at the end."""
 
 WAIT_SECONDS, BYTES_PER_SECOND = 60.0, 16_000
 """How long one is waited for, besides its bytes at this speed: a worker may send it drop by drop."""
@@ -55,10 +59,14 @@ class Previews:
                 self._wanted.put_nowait(chunk)
 
     async def finish(self) -> None:
-        """Wait for all that were seen."""
+        """Wait for all that were seen, but not for long: the order is over."""
         assert self._work is not None
         joining = asyncio.create_task(self._wanted.join())
-        await asyncio.wait({joining, self._work}, return_when=asyncio.FIRST_COMPLETED)
+        waited = asyncio.wait(
+            {joining, self._work}, timeout=FINISH_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
+        if not (await waited)[0]:
+            self.say(f"no more previews: they did not come in {format_span(FINISH_SECONDS)}")
         await end([joining])
         if self._work.done():
             await self._work
@@ -81,4 +89,6 @@ class Previews:
             return f"job {chunk.job.id}: no preview: it did not come in {format_span(round(seconds))}"
         except (JobError, Unavailable) as error:
             return f"job {chunk.job.id}: no preview: {error}"
+        except OSError as error:
+            return f"job {chunk.job.id}: no preview: {self.folder} cannot be used: {cause_of(error)}"
         return f"job {chunk.job.id}: {target}"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 from veriframe.creator.orders.notes import ConclusionNote, OrderNotes
 from veriframe.creator.orders.values import Chunk
 from veriframe.creator.review.examinations import Result, result_of
 from veriframe.creator.review.reports import Reports
 from veriframe.creator.review.time_left import is_half_over, is_nearly_over, sure_seconds
 from veriframe.creator.review.values import Examined
-from veriframe.model.registry.job import Job
+from veriframe.model.registry.job import Address, Job
 from veriframe.model.verification.findings import AT_FAULT, RIGHT, Conclusion
 from veriframe.threads import run_briefly
 
@@ -21,29 +19,30 @@ class Conclusions:
     def __init__(self, notes: OrderNotes, reports: Reports, how: str) -> None:
         self._notes, self._reports, self._how = notes, reports, how
         self.all = dict(notes.read_conclusions())
+        self._noted = {result for result, note in self.all.items() if note.conclusion is Conclusion.WITHHELD}
+        """Results that an earlier run, or another command, has asked for in vain."""
         self._recent: set[Result] = set()
         """Results that this run has verified."""
-        self._waited = {
-            result: math.inf if note.conclusion is Conclusion.WITHHELD else 0.0
-            for result, note in self.all.items()
-        }
-        """How many seconds late deliveries were waited for; long enough, if it was noted."""
+        self._asked_late: set[Result] = set()
+        """Results that were asked for in vain when half of their review was over."""
+        self._waited: dict[Address, float] = {}
+        """How many seconds each worker's late deliveries were waited for."""
 
-    def is_sure(self, job: Job) -> bool:
-        """Whether late deliveries were waited for long enough, in all examinations of its result."""
-        return self._waited.get(result_of(job), 0.0) >= sure_seconds(job)
-
-    async def note(self, job: Job, found: Examined) -> tuple[ConclusionNote, bool]:
+    async def note(self, chunk: Chunk, found: Examined) -> tuple[ConclusionNote, bool]:
         """Keep the report, and note the conclusion. Returns the note, and whether it is news.
 
         Without a report nothing is noted for the next run; nor is what may still be on its way.
         """
+        job = chunk.job
         note = ConclusionNote(conclusion=found.conclusion, why=found.why, how=self._how)
-        self._recent.add(result_of(job))
-        self._waited[result_of(job)] = self._waited.get(result_of(job), 0.0) + found.late_seconds
         if found.report and note.conclusion not in RIGHT:
             await run_briefly(self._reports.keep, job, found.report)
-        is_final = note.conclusion is not Conclusion.WITHHELD or self.is_sure(job)
+        self._recent.add(result_of(job))
+        if note.conclusion is Conclusion.WITHHELD:
+            self._waited[job.worker] = self._waited.get(job.worker, 0.0) + found.late_seconds
+            if is_half_over(chunk):
+                self._asked_late.add(result_of(job))
+        is_final = note.conclusion is not Conclusion.WITHHELD or self._is_sure(job)
         if found.report and is_final:
             await run_briefly(self._notes.note_conclusion, job.id, job.result_cid, note)
         is_news = self.all.get(result_of(job)) != note
@@ -62,13 +61,20 @@ class Conclusions:
         is_recent = result_of(chunk.job) in self._recent
         if note.conclusion is Conclusion.UNDECIDED and not is_recent:
             return None
-        if note.conclusion is Conclusion.WITHHELD and not self._is_last_word(chunk, is_recent=is_recent):
+        if note.conclusion is Conclusion.WITHHELD and not self.is_last_word(chunk):
             return None
         if note.conclusion in AT_FAULT and self._reports.find(chunk.job) is None:
             return None
         return note
 
-    def _is_last_word(self, chunk: Chunk, *, is_recent: bool) -> bool:
-        """Whether what was withheld counts as withheld: to ask once more might outlast the review."""
-        is_last = (is_half_over(chunk) and is_recent) or is_nearly_over(chunk)
-        return is_last and self.is_sure(chunk.job)
+    def is_last_word(self, chunk: Chunk) -> bool:
+        """Whether what was withheld counts as withheld: asked for after half of the review, and for long.
+
+        Near the end an earlier answer counts: to ask once more might outlast the review.
+        """
+        is_last = result_of(chunk.job) in self._asked_late or is_nearly_over(chunk)
+        return is_last and self._is_sure(chunk.job)
+
+    def _is_sure(self, job: Job) -> bool:
+        """Whether late deliveries of its worker were waited for long enough, now or before."""
+        return result_of(job) in self._noted or self._waited.get(job.worker, 0.0) >= sure_seconds(job)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import structlog
 
-from veriframe.creator.review.values import Examined, Examiner
+from veriframe.creator.review.values import Examined, Examiner, Late
 from veriframe.errors import OutputGone, SettingsError, Unavailable, VeriFrameError
 from veriframe.model.registry.job import Address, Job
 from veriframe.model.verification.findings import Conclusion
@@ -54,9 +54,9 @@ class Examinations:
         workers = [one.worker for one in self._under_way.values()]
         return len(workers) < MOST_AT_ONCE and job.worker not in workers
 
-    def begin(self, job: Job, late_seconds: float) -> None:
-        """Examine a result, for which there is room. Late deliveries are waited for at most so long."""
-        task = asyncio.create_task(_examined(self.examiner, job, late_seconds))
+    def begin(self, job: Job, late: Late) -> None:
+        """Examine a result, for which there is room. `late` says how long late deliveries are waited for."""
+        task = asyncio.create_task(_examined(self.examiner, job, late))
         task.add_done_callback(lambda _: self.on_end())
         self._under_way[result_of(job)] = _UnderWay(job.worker, task)
 
@@ -78,13 +78,13 @@ def result_of(job: Job) -> Result:
     return job.id, job.result_cid
 
 
-async def _examined(examiner: Examiner, job: Job, late_seconds: float) -> Examined:
+async def _examined(examiner: Examiner, job: Job, late: Late) -> Examined:
     """What a verification says; UNDECIDED without a report if it failed.
 
     Raises `Unavailable`, `SettingsError` and `OutputGone`, which are no matter of the result.
     """
     try:
-        return replace(await examiner.examine(job, late_seconds), late_seconds=late_seconds)
+        return await examiner.examine(job, late)
     except (Unavailable, SettingsError, OutputGone):
         raise
     except VeriFrameError as error:

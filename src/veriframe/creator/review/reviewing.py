@@ -198,8 +198,7 @@ class Review:
         current = next((one for one in self._reviewed() if _key(one) == _key(chunk)), None)
         if current is None:
             return True
-        is_sure = is_half_over(current) and self._conclusions.is_sure(current.job)
-        if note.conclusion is Conclusion.WITHHELD and not is_sure:
+        if note.conclusion is Conclusion.WITHHELD and not self._conclusions.is_last_word(current):
             # It may come yet, and an arbiter may find it then: a dispute would be lost.
             pause = self._options.retry_seconds
             if not is_half_over(current):
@@ -222,11 +221,18 @@ class Review:
         if await self._reader.block_hash(chunk.job.submitted_block + 1) is None:
             return False
         self._tell_once(chunk, Happened.BEGUN)
-        self._examinations.begin(chunk.job, late_seconds(chunk))
+        self._examinations.begin(chunk.job, lambda: self._late_seconds(chunk))
         return True
 
+    def _late_seconds(self, chunk: Chunk) -> float:
+        """How long an examination may wait now for late deliveries."""
+        current = [one for one in self._reviewed() if result_of(one.job) == result_of(chunk.job)]
+        own = [one for one in self._reviewed() if one.job.worker == chunk.job.worker]
+        left = sum(self._conclusions.known(one) is None for one in own)
+        return late_seconds(current[0], max(1, left)) if current else 0.0
+
     async def _note(self, chunk: Chunk, found: Examined) -> ConclusionNote:
-        note, is_news = await self._conclusions.note(chunk.job, found)
+        note, is_news = await self._conclusions.note(chunk, found)
         if is_news:
             self._tell(Told(what=Happened.CONCLUDED, chunk=replace(chunk, verified=note)))
         return note

@@ -11,10 +11,13 @@ LAST_SHARE = 0.1
 LATE_SHARE = 0.25
 """An examination waits for late deliveries for so much of what is left of the review, and no longer."""
 
+LATE_SHARE_OF_ALL = 0.5
+"""All examinations of one worker's results wait so long together: they follow each other."""
+
 
 SURE_SECONDS, SURE_SHARE = 120.0, 1 / 8
-"""Late deliveries were waited for so long, or for so much of a short review, before what did not come counts
-as withheld: a part may take a minute to be found. One ask in the first half of a review does."""
+"""A worker's late deliveries were waited for so long, or for so much of a short review, before what did not
+come counts as withheld: a part may take a minute to be found."""
 
 
 def until_half(chunk: Chunk) -> float:
@@ -33,13 +36,16 @@ def is_nearly_over(chunk: Chunk) -> bool:
 
 
 def sure_seconds(job: Job) -> float:
-    """How many seconds late deliveries must have been waited for before a dispute."""
+    """How many seconds a worker's late deliveries must have been waited for before a dispute."""
     return min(SURE_SECONDS, SURE_SHARE * job.terms.review_seconds)
 
 
-def late_seconds(chunk: Chunk) -> float:
-    """The seconds that an examination may wait for late deliveries, so that it ends within the review."""
-    return max(0.0, LATE_SHARE * _seconds_left(chunk))
+def late_seconds(chunk: Chunk, results: int) -> float:
+    """The seconds that an examination may wait for late deliveries, so that it ends within the review.
+
+    `results`: how many of this worker's are left to be examined, this one included.
+    """
+    return max(0.0, min(LATE_SHARE, LATE_SHARE_OF_ALL / results) * _seconds_left(chunk))
 
 
 def _seconds_left(chunk: Chunk) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -17,7 +18,7 @@ from veriframe.model.verification.findings import Conclusion
 class Examined:
     """What a verification says of a result, why, and its report: a JSON document that may be published.
 
-    `late_seconds`: how long it may have waited for late deliveries.
+    `late_seconds`: how long it waited for late deliveries.
     """
 
     conclusion: Conclusion
@@ -26,14 +27,18 @@ class Examined:
     late_seconds: float = 0.0
 
 
+Late = Callable[[], float]
+"""How many seconds late deliveries may be waited for, if the waiting begins now."""
+
+
 class Examiner(Protocol):
     """Verifies results, one at a time."""
 
     @abstractmethod
-    async def examine(self, job: Job, late_seconds: float) -> Examined:
+    async def examine(self, job: Job, late: Late) -> Examined:
         """Verify the result of a job. The block after its submission's is there.
 
-        `late_seconds`: how long late deliveries are waited for, at most.
+        `late` says, when its turn has come, how many seconds late deliveries are waited for at most.
         Raises `Unavailable` if that may succeed later; what cannot be decided is UNDECIDED.
         """
 

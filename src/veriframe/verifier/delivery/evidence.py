@@ -28,6 +28,13 @@ WITHHELD = Code.NOT_FOUND
 """The code of a `ValidationFailed` for what nobody provides; all others mean that something is wrong."""
 
 
+MOST_SHARING = 2
+"""By so much, at most, the usual time of bytes is longer if several results come over one line at once.
+
+Four of them fit into a megabit a second. More would let workers who deliver slowly hold reviews up longer.
+"""
+
+
 def _ignore() -> None:
     """Nothing is timed now."""
 
@@ -61,8 +68,7 @@ class Retries:
     bytes take, it ends well before the hour that an arbiter gives to an examination."""
 
     usual_bytes_per_second: int = 64_000
-    """What a slow line sends, as usual: half a megabit a second, for all results that are waited for at once.
-    What bytes take beyond is late."""
+    """What a slow line sends, as usual: half a megabit a second. What bytes take beyond is late."""
 
     def within(self, seconds: float) -> Retries:
         """The same, waiting for late parts for no longer than this."""
@@ -74,9 +80,9 @@ class Evidence:
     """The result of a job, fetched piece by piece into `folder`.
 
     Methods raise `StoreUnavailable`, and `ValidationFailed`: `WITHHELD` for what nobody provides, another
-    code for what is not what it must be. `fetched_bytes` counts what came. `on_wait` hears what it waits for
-    before a part is asked for again. All waiting is done within a `waiting`; `sharing` says how many results
-    are waited for at the same time, over one line.
+    code for what is not what it must be. `fetched_bytes` counts what came, `late_seconds` how long late
+    deliveries were waited for. `on_wait` hears what it waits for before a part is asked for again. All
+    waiting is done within a `waiting`; `sharing` says how many results are waited for at the same time.
     """
 
     store: ContentStore
@@ -87,7 +93,7 @@ class Evidence:
     on_wait: Callable[[str], None] = _ignore_wait
     waiting: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
     sharing: Callable[[], int] = lambda: 1
-    _late_seconds: float = field(default=0.0, init=False)
+    late_seconds: float = field(default=0.0, init=False)
     _on_bytes: Callable[[], None] = field(default=_ignore, init=False)
 
     async def manifest(self, frames: int, *, has_layers: bool) -> Manifest:
@@ -165,17 +171,17 @@ class Evidence:
 
         def usual_end() -> float:
             nonlocal most
-            most = max(most, self.sharing())
+            most = max(most, min(self.sharing(), MOST_SHARING))
             seconds = (self.fetched_bytes - before) * most / self.retries.usual_bytes_per_second
             return began + self.retries.usual_seconds + seconds
 
         def last_end() -> float:
-            return usual_end() + self.retries.late_seconds - self._late_seconds
+            return usual_end() + self.retries.late_seconds - self.late_seconds
 
         try:
             return await self._tries(fetch, path, size_bytes, last_end)
         finally:
-            self._late_seconds += max(0.0, _now() - usual_end())
+            self.late_seconds += max(0.0, _now() - usual_end())
 
     async def _tries(
         self,

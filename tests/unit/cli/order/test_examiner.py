@@ -50,10 +50,10 @@ async def test_a_verifier_that_is_being_closed_is_not_used(monkeypatch: pytest.M
     orders: Any = SimpleNamespace(jobs=SimpleNamespace(registry=None, store=None))
     nothing: Any = None
     examiner = reviewing.Verifying(orders, nothing, Request())
-    first = asyncio.create_task(examiner.examine(nothing, 1.0))
+    first = asyncio.create_task(examiner.examine(nothing, lambda: 1.0))
     await until(lambda: made)
     await asyncio.sleep(0.01)
-    second = asyncio.create_task(examiner.examine(nothing, 1.0))
+    second = asyncio.create_task(examiner.examine(nothing, lambda: 1.0))
     await asyncio.sleep(0.01)
     assert len(made) == 1
     made[0].may_close.set()

@@ -52,8 +52,8 @@ class FakeVerifier:
     async def __aexit__(self, *_error: object) -> None:
         self.opened -= 1
 
-    async def verify(self, job: Job, request: Request, **_limits: float) -> Verified:
-        """The conclusion, and the reason unless it is right."""
+    async def verify(self, job: Job, request: Request, late: Callable[[], float] = lambda: 600.0) -> Verified:
+        """The conclusion, and the reason unless it is right. It waits as long as it may."""
         assert self.opened == 1
         self.asked.append((job.id, request))
         if self.act is not None:
@@ -74,7 +74,7 @@ class FakeVerifier:
             reason="" if conclusion is Conclusion.EXACT else WHY,
             frames=(FrameFinding(number=1, tiles=(TILE,)),) if self.checks else (),
         )
-        return Verified(finding=finding)
+        return Verified(finding=finding, late_seconds=late())
 
 
 @pytest.fixture

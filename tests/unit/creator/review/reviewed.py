@@ -18,7 +18,7 @@ from veriframe.creator.orders.posting import OrderPosting
 from veriframe.creator.review.reordering import Reordering
 from veriframe.creator.review.reports import Reports
 from veriframe.creator.review.reviewing import Review
-from veriframe.creator.review.values import Examined, Examiner, Happened, ReviewOptions, Told
+from veriframe.creator.review.values import Examined, Examiner, Happened, Late, ReviewOptions, Told
 from veriframe.model.bundle.job_file import Bundle
 from veriframe.model.registry.job import Address, Job, JobState, Verdict
 from veriframe.model.registry.offer import Offer
@@ -46,9 +46,10 @@ class Says(Examiner):
     meanwhile: Callable[[Job], Awaitable[object]] | None = None
     rests: int = 0
 
-    async def examine(self, job: Job, late_seconds: float) -> Examined:
-        """The conclusion of the job."""
-        self.late_seconds.append(late_seconds)
+    async def examine(self, job: Job, late: Late) -> Examined:
+        """The conclusion of the job. It waits as long as it may."""
+        self.late_seconds.append(late())
+        waited = self.late_seconds[-1]
         self.asked.append(job.id)
         if self.meanwhile is not None:
             await self.meanwhile(job)
@@ -56,7 +57,8 @@ class Says(Examiner):
         if isinstance(found, BaseException):
             raise found
         why = "" if found is Conclusion.EXACT else f"Frame 1: it is {found.value.lower()}."
-        return Examined(conclusion=found, why=why, report=f'{{"job": {job.id}}}\n'.encode())
+        report = f'{{"job": {job.id}}}\n'.encode()
+        return Examined(conclusion=found, why=why, report=report, late_seconds=waited)
 
     async def rest(self) -> None:
         """Count it."""

@@ -88,16 +88,43 @@ def unrepeatable() -> Iterator[str]:
             yield f"iTaSC simulation of {item.name}"
     for name in readers(tells_machine):
         yield f"{name}, which reads how many threads render"
-    # Also those that are only instanced, or read by nodes.
-    for item in [item for item in bpy.data.objects if item.users]:
+    for item in used_objects(scene):
         for modifier in item.modifiers:
             if modifier.show_render:
-                yield from unbaked(modifier, item)
+                yield from unbaked_or_unknown(modifier, item)
     for item in scene.objects:
         if item.rigid_body and item.rigid_body.type == "ACTIVE" and item.rigid_body.enabled:
             world = scene.rigidbody_world
             if world and world.enabled and not world.point_cache.is_baked:
                 yield f"unbaked rigid body {item.name}"
+
+
+def used_objects(scene: Any) -> list[Any]:
+    """The scene's objects, and all others that it may use: those that are instanced, or read by nodes."""
+    users, own = bpy.data.user_map(), set(scene.objects)
+
+    def is_used(block: Any, below: tuple[Any, ...] = ()) -> bool:
+        """Whether more than other scenes, and collections that nothing uses, hold it."""
+        for user in users[block]:
+            if isinstance(user, bpy.types.Scene):
+                found = user == scene
+            elif isinstance(user, bpy.types.Collection):
+                found = user not in below and is_used(user, (*below, user))
+            else:
+                found = True
+            if found:
+                return True
+        return False
+
+    return [item for item in bpy.data.objects if item in own or is_used(item)]
+
+
+def unbaked_or_unknown(modifier: Any, item: Any) -> Iterator[str]:
+    """The same as `unbaked`; what cannot be read is not taken as repeatable, nor does it hide the others."""
+    try:
+        yield from list(unbaked(modifier, item))
+    except Exception as error:  # noqa: BLE001  # any data-block may be broken in any way
+        yield f"{modifier.name} of {item.name}, which cannot be read ({error})"
 
 
 def has_cycle() -> bool:
