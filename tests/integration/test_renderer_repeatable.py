@@ -99,6 +99,25 @@ async def test_unrepeatable_features_are_reported(tmp_path: Path, change: str, w
     assert (await inspect(tmp_path, change)).unrepeatable == (what,)
 
 
+ELSEWHERE = """
+other = bpy.data.scenes.new("other")
+item = bpy.data.objects.new("cloth", cube.data)
+item.modifiers.new("c", "CLOTH")
+other.collection.objects.link(item)
+"""
+READ = """
+tree = bpy.data.node_groups.new("reads", "GeometryNodeTree")
+tree.nodes.new("GeometryNodeObjectInfo").inputs["Object"].default_value = item
+cube.modifiers.new("reads", "NODES").node_group = tree
+"""
+
+
+async def test_objects_of_another_scene_count_if_this_one_reads_them(tmp_path: Path) -> None:
+    """An artist's second scene makes the first no worse; a hostile one cannot hide a simulation in it."""
+    assert (await inspect(tmp_path, ELSEWHERE)).unrepeatable == ()
+    assert (await inspect(tmp_path, ELSEWHERE + READ)).unrepeatable == ("unbaked simulation c of cloth",)
+
+
 async def test_a_dependency_cycle_is_reported(tmp_path: Path) -> None:
     """fault_360: what Blender evaluates then depends on what it evaluated before."""
     assert not (await inspect(tmp_path, "")).has_cycle
