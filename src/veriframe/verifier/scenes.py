@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ from veriframe.ports.renderer import Kernel, Renderer
 from veriframe.ports.store import ContentStore, FetchLimits
 from veriframe.threads import run_uninterrupted
 from veriframe.verifier.crops import Sessions
+
+MOST_WAIT_SECONDS = 600.0
+"""So long others who come later for the asset that is open go first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,14 @@ class OpenedAsset:
         return inspection.width, inspection.height
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    """One that waits to keep an asset, since a time by the monotonic clock."""
+
+    cid: str
+    since: float
+
+
 @dataclass(slots=True, kw_only=True)
 class Scenes:
     """The one asset that is open. A context manager."""
@@ -52,8 +64,8 @@ class Scenes:
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _wanted: str = ""
     _users: int = 0
-    _is_free: asyncio.Event = field(default_factory=asyncio.Event)
-    _entering: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _waiting: list[_Waiting] = field(default_factory=list)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def __aenter__(self) -> Self:
         return self
@@ -65,20 +77,34 @@ class Scenes:
 
     @asynccontextmanager
     async def kept(self, asset_cid: str) -> AsyncIterator[None]:
-        """Meanwhile no other asset is opened. First come, first served."""
-        cid = canonical_or_same(asset_cid)
-        # Whoever waits for another asset holds it, so that the one that is open gets no new users.
-        async with self._entering:
-            while self._users and self._wanted != cid:
-                self._is_free.clear()
-                await self._is_free.wait()
-            self._wanted, self._users = cid, self._users + 1
+        """Meanwhile no other asset is opened: waits until nobody keeps another one.
+
+        Whoever comes later for the asset that is open goes first, but only until another one has been waited
+        for `MOST_WAIT_SECONDS`.
+        """
+        turn = _Waiting(canonical_or_same(asset_cid), time.monotonic())
+        self._waiting.append(turn)
+        try:
+            while not self._is_free_for(turn):
+                self._changed.clear()
+                await self._changed.wait()
+            self._wanted, self._users = turn.cid, self._users + 1
+        finally:
+            self._waiting.remove(turn)
+            self._changed.set()
         try:
             yield
         finally:
             self._users -= 1
-            if not self._users:
-                self._is_free.set()
+            self._changed.set()
+
+    def _is_free_for(self, turn: _Waiting) -> bool:
+        """Whether its asset may be kept now."""
+        before = self._waiting[: self._waiting.index(turn)]
+        overdue = time.monotonic() - MOST_WAIT_SECONDS
+        if any(one.cid != turn.cid and one.since <= overdue for one in before):
+            return False
+        return not self._users or self._wanted == turn.cid
 
     async def open(self, asset_cid: str) -> OpenedAsset:
         """The asset, which the caller keeps, opened; another one that was open is closed.
