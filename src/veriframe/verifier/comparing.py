@@ -99,20 +99,23 @@ def judge(  # noqa: PLR0913 - four pictures, and what they are
     """
     apart, rounded, stopped = (relative(ours, one, step) for one in (theirs, other, early))
     own = (rounded > 0) | (stopped > 0)
+    # Quantisation and dithering have a grain of their own.
+    wholes = () if step else _wholes(ours, (theirs, other, early), is_light=is_light)
     answers = list[tuple[Answer, Judged]]()
     for active in (own | (apart > 0), own):
         if answers and active.sum() < LEAST_OWN_PIXELS:
             continue
         bound = _outlier_bound(rounded[active], stopped[active])
-        seen = (
+        seen = [
             differences(apart, bound, 0.0, active),
             differences(rounded, bound, SLACK, active),
             differences(stopped, bound, 0.0, active),
-        )
-        if not step:
-            # Quantisation and dithering have a grain of their own.
-            seen = _whole(seen, ours, (theirs, other, early), is_light=is_light)
-        answers.append((rule.judge(*seen), seen))
+        ]
+        for place, (grained, bright, error) in enumerate(wholes):
+            whole = replace(seen[place], grain=grained, brightness=bright, brightness_error=error)
+            seen[place] = whole
+        worker, honest, early_stop = seen
+        answers.append((rule.judge(worker, honest, early_stop), (worker, honest, early_stop)))
     return max(answers, key=lambda answer: _WORSE.index(answer[0]))
 
 
@@ -129,19 +132,16 @@ def _outlier_bound(rounded: NDArray[np.float32], stopped: NDArray[np.float32]) -
     return REJECTED_FACTOR * (float(np.quantile(rounded, QUANTILES[-1] + SLACK)) + ROUNDING)
 
 
-def _whole(seen: Judged, ours: Samples, others: tuple[Samples, ...], *, is_light: bool) -> Judged:
-    """What is found of pixels, with what the part as a whole shows."""
+def _wholes(
+    ours: Samples, others: tuple[Samples, ...], *, is_light: bool
+) -> list[tuple[float, float, float]]:
+    """What each of the others shows as a whole beside ours: grain, brightness, and the error of that."""
     own = grain(ours)
-    found = [
-        replace(one, grain=_short(grain(pixels) / own)) for one, pixels in zip(seen, others, strict=True)
+    lights = [brightness(ours, one) if is_light else (1.0, 0.0) for one in others]
+    return [
+        (_short(grain(one) / own), _short(mean), _short(error))
+        for one, (mean, error) in zip(others, lights, strict=True)
     ]
-    if is_light:
-        for place, pixels in enumerate(others):
-            mean, error = brightness(ours, pixels)
-            bright = replace(found[place], brightness=_short(mean), brightness_error=_short(error))
-            found[place] = bright
-    worker, honest, early_stop = found
-    return worker, honest, early_stop
 
 
 def _short(value: float) -> float:

@@ -36,7 +36,6 @@ class Previews:
     folder: Path
     disk_free_bytes: int
     say: Callable[[str], None]
-    wait_seconds: float = WAIT_SECONDS
     _known: set[int] = field(default_factory=set)
     _wanted: asyncio.Queue[Chunk] = field(default_factory=asyncio.Queue)
     _work: asyncio.Task[None] | None = None
@@ -80,7 +79,7 @@ class Previews:
     async def _fetch(self, chunk: Chunk) -> str:
         """Fetch one. Returns a line about it."""
         target, most_bytes = self.folder / f"job-{chunk.job.id}.jpg", preview_bytes(chunk)
-        seconds = self.wait_seconds + most_bytes / BYTES_PER_SECOND
+        seconds = WAIT_SECONDS + most_bytes / BYTES_PER_SECOND
         try:
             require_free(self.folder, most_bytes, self.disk_free_bytes)
             async with asyncio.timeout(seconds):

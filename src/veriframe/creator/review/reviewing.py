@@ -22,18 +22,8 @@ from veriframe.creator.review.consequences import MONEY, Consequences
 from veriframe.creator.review.examinations import Examinations, result_of
 from veriframe.creator.review.reordering import Reordering
 from veriframe.creator.review.reports import Reports
-from veriframe.creator.review.time_left import (
-    is_half_over,
-    late_seconds,
-    until_half,
-)
-from veriframe.creator.review.values import (
-    Examined,
-    Examiner,
-    Happened,
-    ReviewOptions,
-    Told,
-)
+from veriframe.creator.review.time_left import is_half_over, late_seconds, until_half
+from veriframe.creator.review.values import Examined, Examiner, Happened, ReviewOptions, Told
 from veriframe.errors import JobError, MoveRefused, SettingsError, Unavailable
 from veriframe.model.verification.findings import Conclusion
 from veriframe.ports.registry import JobReader
@@ -195,8 +185,7 @@ class Review:
             if (found := self._examinations.take(chunk.job)) is None:
                 return False
             note = await self._note(chunk, found)
-        current = next((one for one in self._reviewed() if _key(one) == _key(chunk)), None)
-        if current is None:
+        if (current := self._as_it_is_now(chunk)) is None:
             return True
         if note.conclusion is Conclusion.WITHHELD and not self._conclusions.is_last_word(current):
             # It may come yet, and an arbiter may find it then: a dispute would be lost.
@@ -226,10 +215,15 @@ class Review:
 
     def _late_seconds(self, chunk: Chunk) -> float:
         """How long an examination may wait now for late deliveries."""
-        current = [one for one in self._reviewed() if result_of(one.job) == result_of(chunk.job)]
+        if (current := self._as_it_is_now(chunk)) is None:
+            return 0.0
         own = [one for one in self._reviewed() if one.job.worker == chunk.job.worker]
         left = sum(self._conclusions.known(one) is None for one in own)
-        return late_seconds(current[0], max(1, left)) if current else 0.0
+        return late_seconds(current, max(1, left))
+
+    def _as_it_is_now(self, chunk: Chunk) -> Chunk | None:
+        """The chunk of the last poll; None if it is not under review any more, or settled."""
+        return next((one for one in self._reviewed() if _key(one) == _key(chunk)), None)
 
     async def _note(self, chunk: Chunk, found: Examined) -> ConclusionNote:
         note, is_news = await self._conclusions.note(chunk, found)

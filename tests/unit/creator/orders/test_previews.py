@@ -17,6 +17,7 @@ async def test_one_that_comes_drop_by_drop_holds_nothing_up(
 ) -> None:
     """fault_356: a poll is taken at once, and the next preview comes although the first does not."""
     monkeypatch.setattr(previews, "BYTES_PER_SECOND", 1e12)
+    monkeypatch.setattr(previews, "WAIT_SECONDS", 0.3)
     await studio.ordered()
     for chunk in (await studio.status(1)).chunks[:2]:
         await studio.deliver(chunk)
@@ -29,9 +30,7 @@ async def test_one_that_comes_drop_by_drop_holds_nothing_up(
         return await fetch(cid, *rest, **more)
 
     monkeypatch.setattr(studio.store, "fetch", stall)
-    fetching = Previews(
-        store=studio.store, folder=studio.folder, disk_free_bytes=0, say=said.append, wait_seconds=0.3
-    )
+    fetching = Previews(store=studio.store, folder=studio.folder, disk_free_bytes=0, say=said.append)
     async with fetching, asyncio.timeout(30):
         fetching.see(await studio.status(1))
         fetching.see(await studio.status(1))
